@@ -1,0 +1,54 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import lookup_loader
+
+
+def digest_of(files: t.Sequence[t.Mapping[str, t.Any]]) -> str:
+    """SHA-256 over what a reader of the files depends on; empty without such files."""
+    relevant = [
+        [file["path"], file.get("owner"), file.get("mode"), file.get("content"), file.get("secret_content")]
+        for file in files
+        if file.get("restart", True)
+    ]
+    return hashlib.sha256(json.dumps(relevant).encode()).hexdigest() if relevant else ""
+
+
+class ActionModule(ActionBase):
+    """Renders the templates here, and ships everything with one run of the module of the same name."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Run the action."""
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        directories = self._task.args.get("directories") or []
+        files = [self._rendered(dict(file), task_vars or {}) for file in self._task.args.get("files") or []]
+        if directories or files:
+            arguments = {"directories": directories, "files": files}
+            result.update(self._execute_module("opengeoai.hub.file_tree", module_args=arguments, task_vars=task_vars))
+        else:
+            result.update(changed=False, changed_paths=[])
+        result["digest"] = digest_of(files)
+        return result
+
+    def _rendered(self, file: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        template = file.pop("template", None)
+        sensitive = file.pop("sensitive", False)
+        if template is None:
+            return file
+        if "content" in file or "secret_content" in file:
+            raise AnsibleActionFail(f"{file.get('path')}: give either a template or a content, not both")
+        lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
+        (text,) = lookup.run([template], variables=task_vars)
+        file["secret_content" if sensitive else "content"] = text
+        return file

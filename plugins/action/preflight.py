@@ -1,0 +1,60 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._validation import first_problems, problems
+
+COLLECTION = "opengeoai.hub."
+ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
+
+
+def role_options(role: str) -> dict[str, t.Any]:
+    """The options of a role's main entry point; none if it has no specification."""
+    path = ROLES / role / "meta" / "argument_specs.yml"
+    if not path.is_file():
+        return {}
+    specs: dict[str, t.Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]
+    return specs.get("main", {}).get("options") or {}
+
+
+class ActionModule(ActionBase):
+    """Checks all variables on the controller; the host is not touched."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Run the action."""
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        roles = [role.removeprefix(COLLECTION) for role in variables["ansible_play_role_names"] if role.startswith(COLLECTION)]
+        self._fail_on(first_problems(self._values(["stack_domain"], variables)))
+        found: list[str] = []
+        values: dict[str, t.Any] = {}
+        for role in roles:
+            options = role_options(role)
+            given = self._values(options, variables)
+            validator = ArgumentSpecValidator(options)
+            found += validator.validate(given).error_messages
+            values.update(given)
+        self._fail_on(found + problems(values))
+        result.update(changed=False, roles=roles)
+        return result
+
+    def _values(self, names: t.Iterable[str], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        return {name: self._templar.template(variables[name]) for name in names if name in variables}
+
+    @staticmethod
+    def _fail_on(found: t.Sequence[str]) -> None:
+        if found:
+            raise AnsibleActionFail("These variables cannot be used, and nothing was changed:\n- " + "\n- ".join(found))

@@ -1,0 +1,194 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the services of a stack add up to: its images, secrets, host names, databases … Private to this collection.
+
+Every role says in its specification what its service needs; nothing else has to know that the service exists.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import image_reference
+from ansible_collections.opengeoai.hub.plugins.module_utils._specification import Specification, normalise, owner_of
+
+T = t.TypeVar("T")
+
+
+def salt_of(secret: str) -> str:
+    """Name of the secret that keeps the salt for the hash of another one."""
+    return f"{secret}_salt"
+
+
+def _unique(items: t.Iterable[T]) -> list[T]:
+    result: list[T] = []
+    for item in items:
+        if item not in result:
+            result.append(item)
+    return result
+
+
+def host_port(published: str) -> tuple[int, str]:
+    """The port on the host and the protocol of a published port.
+
+    >>> host_port("127.0.0.1:8080:8080")
+    (8080, 'tcp')
+
+    :raises ValueError: if the text does not name a port of the host.
+    """
+    address, _, protocol = published.partition("/")
+    parts = address.rsplit(":", 2)
+    if len(parts) < 2 or not parts[-2].isdigit() or not parts[-1].isdigit():
+        raise ValueError(f"port {published!r} is not of the form [ADDRESS:]HOST_PORT:CONTAINER_PORT[/PROTOCOL]")
+    return int(parts[-2]), protocol or "tcp"
+
+
+def _check_together(services: t.Sequence[Specification]) -> None:
+    names = [service["name"] for service in services]
+    owners: dict[t.Any, str] = {}
+    for service in services:
+        for needed in service["depends_on"]:
+            if needed not in names:
+                raise ValueError(f"service {service['name']!r} depends on {needed!r}, which is not in this stack")
+        for port in service["ports"]:
+            _claim(owners, ("port", *host_port(port)), service["name"], f"the host's port {port}")
+        for route in service["routes"]:
+            for host in route["hosts"]:
+                where = (route["protocol"], route["entrypoint"], host, route["path_prefix"])
+                _claim(owners, where, service["name"], f"the host name {host}")
+    if len(set(names)) != len(names):
+        raise ValueError(f"two services have one name: {', '.join(sorted({name for name in names if names.count(name) > 1}))}")
+
+
+def _claim(owners: dict[t.Any, str], what: t.Any, service: str, text: str) -> None:
+    if what in owners:
+        raise ValueError(f"{text} is used by both {owners[what]!r} and {service!r}; change one of them")
+    owners[what] = service
+
+
+def _secrets(services: t.Sequence[Specification]) -> list[dict[str, t.Any]]:
+    declared = [secret for service in services for secret in service["secrets"]]
+    salts = [
+        {"name": salt_of(route["basic_auth"]["secret"]), "length": 32, "type": "hex"}
+        for service in services
+        for route in service["routes"]
+        if route["basic_auth"]
+    ]
+    return _unique([*declared, *salts])
+
+
+def _directories(services: t.Sequence[Specification]) -> list[dict[str, t.Any]]:
+    directories: list[dict[str, t.Any]] = []
+    for service in services:
+        user, group = owner_of(service)
+        wanted = list(service["directories"])
+        if service["config"] is not None:
+            wanted.insert(0, {"path": service["config"]["path"], "owner": None, "group": "0", "mode": "0700"})
+        directories += [{**item, "owner": item["owner"] or user, "group": item["group"] or group} for item in wanted]
+    return _unique(directories)
+
+
+def _routes(services: t.Sequence[Specification]) -> list[dict[str, t.Any]]:
+    return [
+        {
+            "name": route["name"],
+            "service": service["name"],
+            "host": host,
+            "protocol": route["protocol"],
+            "entrypoint": route["entrypoint"] or "websecure",
+            "path": (route["path_prefix"] or "") + route["url_path"],
+            "expect": [401] if route["basic_auth"] else list(route["expect"]),
+        }
+        for service in services
+        for route in service["routes"]
+        for host in route["hosts"]
+    ]
+
+
+def _manifest(services: t.Sequence[Specification]) -> dict[str, t.Any]:
+    return {
+        "services": [
+            {key: service[key] for key in ("name", "depends_on", "start_timeout", "stop_timeout")} for service in services
+        ],
+        "routes": _routes(services),
+        "urls": {
+            route["name"]: f"https://{route['hosts'][0]}{route['path_prefix'] or ''}"
+            for service in services
+            for route in service["routes"]
+            if route["protocol"] == "http"
+        },
+        "credentials": {service["name"]: dict(service["credentials"]) for service in services if service["credentials"]},
+        "public_files": {key: path for service in services for key, path in service["public_files"].items()},
+    }
+
+
+def _all(services: t.Sequence[Specification], key: str) -> list[dict[str, t.Any]]:
+    return [item for service in services for item in service[key]]
+
+
+def _bucket_users(buckets: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
+    users = _unique((bucket["user"], bucket["secret"]) for bucket in buckets)
+    return [
+        {
+            "name": user,
+            "secret": secret,
+            "buckets": [bucket["name"] for bucket in buckets if (bucket["user"], bucket["secret"]) == (user, secret)],
+        }
+        for user, secret in users
+    ]
+
+
+def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str | None = None) -> dict[str, t.Any]:
+    """Return what the services add up to.
+
+    :param specifications: of every service of the stack, in any order.
+    :param registry: private registry that stands in front of all images, or none.
+    :return: a mapping with `services` (names), `images`, `hosts`, `ports` (of the host), `secrets`, `directories`, `databases`,
+      `database_roles`, `buckets`, `bucket_users` and `manifest` (what the host's tool reads).
+    :raises ValueError: for an unusable specification, an unknown dependency, or a name, port or host name that two services claim.
+    """
+    services = sorted((normalise(given) for given in specifications), key=lambda service: str(service["name"]))
+    _check_together(services)
+    return {
+        "services": [service["name"] for service in services],
+        "images": sorted({image_reference(service["image"], registry) for service in services}),
+        "hosts": sorted({route["host"] for route in _routes(services)}, key=lambda host: (host.count("."), host)),
+        "ports": sorted({host_port(port) for service in services for port in service["ports"]}),
+        "secrets": _secrets(services),
+        "directories": _directories(services),
+        "databases": [
+            {key: database[key] for key in ("name", "owner", "extensions")} for database in _all(services, "databases")
+        ],
+        "database_roles": _unique(
+            {"name": database["owner"], "secret": database["password_secret"]} for database in _all(services, "databases")
+        ),
+        "buckets": _unique({"name": bucket["name"]} for bucket in _all(services, "buckets")),
+        "bucket_users": _bucket_users(_all(services, "buckets")),
+        "manifest": _manifest(services),
+    }
+
+
+def with_values(secrets: t.Sequence[t.Mapping[str, t.Any]], values: t.Sequence[str]) -> list[dict[str, t.Any]]:
+    """Return the secrets, each with the value that the user has set for it; an empty one leaves it to be generated.
+
+    :raises ValueError: if there is not one value for each secret.
+    """
+    if len(secrets) != len(values):
+        raise ValueError(f"there are {len(secrets)} secrets and {len(values)} values")
+    return [{**secret, "value": str(value)} if value not in (None, "") else dict(secret) for secret, value in zip(secrets, values)]
+
+
+def with_secrets(items: t.Sequence[t.Mapping[str, t.Any]], secrets: t.Mapping[str, str], key: str) -> list[dict[str, t.Any]]:
+    """Return the items, each with the value of the secret that its `secret` names, under `key`.
+
+    :raises ValueError: for a secret that nobody declares.
+    """
+    unknown = [item["secret"] for item in items if item["secret"] not in secrets]
+    if unknown:
+        raise ValueError(f"the secret {unknown[0]!r} is used and not declared; add it to the 'secrets' of the service that needs it")
+    return [{**{name: value for name, value in item.items() if name != "secret"}, key: secrets[item["secret"]]} for item in items]
+
+
+__all__ = ("catalogue", "host_port", "salt_of", "with_secrets", "with_values")

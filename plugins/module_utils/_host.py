@@ -1,0 +1,66 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading a Linux host's own tables. Private to this collection."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+# Processes of the engine that listen on behalf of containers: ports of a stack that already runs are not taken.
+_OF_THE_ENGINE = frozenset({"docker-proxy", "dockerd"})
+_TCP_LISTEN, _UDP_BOUND = "0A", "07"
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A socket that receives on a port."""
+
+    port: int
+    protocol: str
+    inode: int
+
+
+def parse_os_release(text: str) -> dict[str, str]:
+    """The assignments of /etc/os-release."""
+    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return {key.strip(): value.strip().strip("\"'") for key, value in pairs}
+
+
+def parse_meminfo(text: str) -> int:
+    """Total memory in MiB from /proc/meminfo; 0 if it does not say."""
+    for line in text.splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) // 1024
+    return 0
+
+
+def listeners(table: str, protocol: str) -> list[Listener]:
+    """Listening sockets of one of the tables /proc/net/{tcp,tcp6,udp,udp6}."""
+    state = _TCP_LISTEN if protocol == "tcp" else _UDP_BOUND
+    rows = (line.split() for line in table.splitlines()[1:])
+    return [
+        Listener(int(row[1].rsplit(":", 1)[1], 16), protocol, int(row[9])) for row in rows if len(row) > 9 and row[3] == state
+    ]
+
+
+def taken_ports(
+    wanted: t.Iterable[tuple[int, str]], open_sockets: t.Iterable[Listener], owners: t.Mapping[int, str]
+) -> list[str]:
+    """A message for each wanted port on which a program other than the container engine listens."""
+    asked = set(wanted)
+    holders: dict[tuple[int, str], str] = {}
+    for listener in open_sockets:
+        key = (listener.port, listener.protocol)
+        owner = owners.get(listener.inode, "an unknown program")
+        if key in asked and owner not in _OF_THE_ENGINE:
+            holders[key] = owner
+    return [
+        f"port {port}/{protocol} of the host is taken by {owner}: stop that program, or move it to another port"
+        for (port, protocol), owner in sorted(holders.items())
+    ]
+
+
+__all__ = ("Listener", "listeners", "parse_meminfo", "parse_os_release", "taken_ports")

@@ -1,0 +1,61 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Entries of an htpasswd file with bcrypt hashes that stay the same from run to run. Private to this collection."""
+
+from __future__ import annotations
+
+import base64
+
+try:
+    import bcrypt
+except ImportError:
+    bcrypt = None  # type: ignore[assignment]
+
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_BCRYPT64 = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_TO_BCRYPT64 = bytes.maketrans(_BASE64, _BCRYPT64)
+
+MAX_PASSWORD_BYTES = 72
+MIN_ROUNDS, MAX_ROUNDS = 4, 16
+
+
+def bcrypt_salt(salt: str, rounds: int) -> bytes:
+    """Write 16 bytes, given as 32 hexadecimal digits, as bcrypt's own form of a salt.
+
+    :raises ValueError: if it is not 32 hexadecimal digits.
+    """
+    try:
+        raw = bytes.fromhex(salt)
+    except ValueError:
+        raw = b""
+    if len(raw) != 16:
+        raise ValueError("the salt must be 32 hexadecimal digits (16 bytes), kept with the password so that the hash stays the same")
+    return b"$2b$%02d$" % rounds + base64.b64encode(raw).rstrip(b"=").translate(_TO_BCRYPT64)
+
+
+def htpasswd(password: str, user: str, salt: str, rounds: int = 10) -> str:
+    """Return `user:hash` for a password.
+
+    :param password: at most 72 bytes in UTF-8, which is all that bcrypt looks at.
+    :param user: without a colon, which ends the name in basic authentication.
+    :param salt: 32 hexadecimal digits; the same salt gives the same hash.
+    :param rounds: cost, a power of two. Every request pays it: 10 costs some 50 ms; 5 is enough for a random password of 32 characters.
+    :raises ValueError: for a value outside these bounds.
+    """
+    if bcrypt is None:
+        raise ValueError("the Python package bcrypt is missing on the controller; install it with: pip install bcrypt")
+    if not user or ":" in user or any(ord(char) < 32 for char in user):
+        raise ValueError(f"user {user!r} is unusable for basic authentication: it must not be empty or contain a colon or control characters")
+    encoded = password.encode()
+    if not encoded or b"\0" in encoded:
+        raise ValueError(f"the password of user {user!r} is empty or contains a NUL byte")
+    if len(encoded) > MAX_PASSWORD_BYTES:
+        raise ValueError(f"the password of user {user!r} has {len(encoded)} bytes, and bcrypt reads only {MAX_PASSWORD_BYTES}; use a shorter one")
+    if not MIN_ROUNDS <= rounds <= MAX_ROUNDS:
+        raise ValueError(f"rounds is {rounds}; use {MIN_ROUNDS} to {MAX_ROUNDS}")
+    return f"{user}:{bcrypt.hashpw(encoded, bcrypt_salt(salt, rounds)).decode()}"
+
+
+__all__ = ("MAX_PASSWORD_BYTES", "bcrypt_salt", "htpasswd")

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The files that a service needs on the host. Private to this collection."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import salt_of
+from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import htpasswd
+from ansible_collections.opengeoai.hub.plugins.module_utils._specification import Specification, normalise, owner_of
+from ansible_collections.opengeoai.hub.plugins.module_utils._traefik import auth_middleware
+
+
+def _secret(secrets: t.Mapping[str, str], name: str, service: str) -> str:
+    if name not in secrets:
+        raise ValueError(f"service {service!r} uses the secret {name!r} and does not declare it; add it to its 'secrets'")
+    return str(secrets[name])
+
+
+def _declared_files(specification: Specification, secrets: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
+    user, _group = owner_of(specification)
+    files = []
+    for file in specification["files"]:
+        entry = {
+            "path": f"{specification['config']['path']}/{file['name']}",
+            "owner": file["owner"] or user,
+            "group": "0",
+            "mode": file["mode"],
+            "restart": file["restart"],
+        }
+        if file["secret"] is not None:
+            entry["secret_content"] = _secret(secrets, file["secret"], specification["name"])
+        elif file["content"] is not None:
+            entry["content"] = file["content"]
+        else:
+            entry["template"] = file["template"]
+            entry["sensitive"] = file["sensitive"]
+        files.append(entry)
+    return files
+
+
+def _auth_files(
+    specification: Specification, context: t.Mapping[str, t.Any], secrets: t.Mapping[str, str]
+) -> list[dict[str, t.Any]]:
+    """Basic authentication goes to the proxy as a watched file: hashes stay out of labels, and a new password restarts nothing."""
+    files = []
+    for route in specification["routes"]:
+        auth = route["basic_auth"]
+        if auth is None:
+            continue
+        entry = htpasswd(
+            _secret(secrets, auth["secret"], specification["name"]),
+            auth["user"],
+            _secret(secrets, salt_of(auth["secret"]), specification["name"]),
+            int(auth["rounds"]),
+        )
+        definition = {"basicAuth": {"users": [entry], "removeHeader": auth["remove_header"]}}
+        # JSON is YAML too, and quotes whatever a user name may contain.
+        document = {"http": {"middlewares": {auth_middleware(route): definition}}}
+        files.append(
+            {
+                "path": f"{context['routing_dir']}/{auth_middleware(route)}.yml",
+                "owner": context["routing_owner"],
+                "group": "0",
+                "mode": "0600",
+                "restart": False,
+                "secret_content": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
+            }
+        )
+    return files
+
+
+def service_files(
+    given: t.Mapping[str, t.Any], context: t.Mapping[str, t.Any], secrets: t.Mapping[str, str]
+) -> list[dict[str, t.Any]]:
+    """Return the files to ship for a service, as the action `file_tree` takes them.
+
+    :param given: a service specification.
+    :param context: with `routing_dir` and `routing_owner`: where the proxy watches for files, and its uid.
+    :param secrets: values by name.
+    :raises ValueError: for a secret that is used and not declared, or a user name or password unfit for basic authentication.
+    """
+    specification = normalise(given)
+    return [*_declared_files(specification, secrets), *_auth_files(specification, context, secrets)]
+
+
+__all__ = ("service_files",)

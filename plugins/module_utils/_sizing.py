@@ -1,0 +1,62 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How large the services are made on a given host. Private to this collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+
+def postgres_settings(memory_mb: int, cpus: int) -> dict[str, str]:
+    """Server settings for a PostgreSQL that shares the host with the rest of the stack.
+
+    It may count on a quarter of the memory: half of that for its own cache, the other half for the kernel's, sorts and maintenance.
+
+    :param memory_mb: memory of the host in MiB.
+    :param cpus: number of processors of the host.
+    :raises ValueError: if either is not positive.
+    """
+    if memory_mb <= 0 or cpus <= 0:
+        raise ValueError(f"memory_mb is {memory_mb} and cpus is {cpus}; both must be positive")
+    share = memory_mb // 4
+    return {
+        "shared_buffers": f"{_clamp(share // 2, 128, 16384)}MB",
+        "effective_cache_size": f"{max(share, 256)}MB",
+        "maintenance_work_mem": f"{_clamp(share // 8, 64, 2048)}MB",
+        "work_mem": f"{_clamp(share // 128, 4, 64)}MB",
+        "max_connections": "100",
+        "max_worker_processes": str(max(cpus, 2)),
+        "max_parallel_workers": str(max(cpus, 2)),
+        "max_parallel_workers_per_gather": str(_clamp(cpus // 2, 1, 4)),
+        "max_wal_size": f"{_clamp(share // 2, 1024, 8192)}MB",
+        "random_page_cost": "1.1",
+    }
+
+
+def postgres_arguments(memory_mb: int, cpus: int, settings: t.Mapping[str, t.Any] | None = None) -> list[str]:
+    """The settings as arguments of the server, sorted by name.
+
+    :param settings: these win over those chosen for the size.
+    :raises ValueError: as postgres_settings().
+    """
+    merged = {**postgres_settings(memory_mb, cpus), **(settings or {})}
+    return [word for name in sorted(merged) for word in ("-c", f"{name}={merged[name]}")]
+
+
+def mlflow_workers(memory_mb: int, cpus: int) -> int:
+    """Worker processes of MLflow: one a processor, two at least, as many as fit an eighth of the memory at 300 MiB each.
+
+    :raises ValueError: if either is not positive.
+    """
+    if memory_mb <= 0 or cpus <= 0:
+        raise ValueError(f"memory_mb is {memory_mb} and cpus is {cpus}; both must be positive")
+    return max(1, min(max(cpus, 2), 8, memory_mb // 8 // 300))
+
+
+def _clamp(value: int, low: int, high: int) -> int:
+    return max(low, min(value, high))
+
+
+__all__ = ("mlflow_workers", "postgres_arguments", "postgres_settings")

@@ -1,0 +1,166 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Service specifications: one engine-neutral description of a container, with every default applied.
+
+Private to this collection. A role writes only what differs from the defaults; everything that reads a
+specification works on the result of normalise().
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+Specification = dict[str, t.Any]
+
+# Applied here and not in an argument spec: Ansible does not fill defaults of nested options.
+DEFAULTS: Specification = {
+    "command": [],
+    "entrypoint": None,
+    "environment": {},
+    "user": None,
+    "groups": [],
+    "config": None,
+    "files": [],
+    "directories": [],
+    "mounts": [],
+    "tmpfs": {},
+    "networks": ["edge"],
+    "aliases": {},
+    "ports": [],
+    "healthcheck": None,
+    "memory": None,
+    "cpus": None,
+    "shm_size": None,
+    "pids": 512,
+    "capabilities": [],
+    "sysctls": {},
+    "read_only": True,
+    "start_timeout": 120,
+    "stop_timeout": 30,
+    "depends_on": [],
+    "routes": [],
+    "secrets": [],
+    "databases": [],
+    "buckets": [],
+    "credentials": None,
+    "public_files": {},
+    "dashboard": None,
+}
+REQUIRED = ("name", "image")
+FILE_SOURCES = ("template", "content", "secret")
+
+NESTED_DEFAULTS: dict[str, Specification] = {
+    "files": {
+        "template": None,
+        "content": None,
+        "secret": None,
+        "name": None,
+        "mode": "0600",
+        "owner": None,
+        "sensitive": False,
+        "restart": True,
+    },
+    "directories": {"path": None, "owner": None, "group": None, "mode": "0700"},
+    "mounts": {"source": None, "target": None, "read_only": False},
+    "routes": {
+        "name": None,
+        "hosts": [],
+        "path_prefix": None,
+        "protocol": "http",
+        "port": None,
+        "service": None,
+        "entrypoint": None,
+        "tls_options": None,
+        "middlewares": [],
+        "middleware_definitions": {},
+        "basic_auth": None,
+        "expect": [200],
+        "url_path": "/",
+    },
+    "secrets": {"name": None, "length": 32, "type": "password"},
+    "databases": {"name": None, "owner": None, "password_secret": None, "extensions": []},
+    "buckets": {"name": None, "user": None, "secret": None},
+}
+NESTED_REQUIRED: dict[str, tuple[str, ...]] = {
+    "files": ("name",),
+    "directories": ("path",),
+    "mounts": ("source", "target"),
+    "routes": ("name", "hosts"),
+    "secrets": ("name",),
+    "databases": ("name", "owner", "password_secret"),
+    "buckets": ("name", "user", "secret"),
+}
+
+HEALTHCHECK_DEFAULTS: Specification = {"interval": 5, "timeout": 5, "retries": 6, "start_period": 60}
+BASIC_AUTH_DEFAULTS: Specification = {"user": None, "secret": None, "rounds": 10, "remove_header": True}
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+def _with_defaults(what: str, given: t.Any, defaults: Specification, required: t.Iterable[str]) -> Specification:
+    if not isinstance(given, t.Mapping):
+        raise ValueError(f"{what} must be a mapping, got {given!r}")
+    unknown = sorted(set(given) - set(defaults) - set(required))
+    if unknown:
+        raise ValueError(f"{what} has the unknown key {unknown[0]!r}; known are {', '.join(sorted({*defaults, *required}))}")
+    missing = [key for key in required if given.get(key) in (None, "")]
+    if missing:
+        raise ValueError(f"{what} lacks the key {missing[0]!r}")
+    return {**defaults, **given}
+
+
+def _check_route(what: str, route: Specification) -> None:
+    if (route["port"] is None) == (route["service"] is None):
+        raise ValueError(f"{what} needs either 'port' (of the container) or 'service' (one of Traefik's own), and not both")
+    if route["protocol"] not in ("http", "tcp"):
+        raise ValueError(f"{what} has the protocol {route['protocol']!r}; use 'http' or 'tcp'")
+    if route["protocol"] == "tcp" and (route["path_prefix"] or route["basic_auth"] or not route["entrypoint"]):
+        raise ValueError(f"{what} is a TCP route: it needs an 'entrypoint' and knows no 'path_prefix' or 'basic_auth'")
+
+
+def normalise(given: t.Mapping[str, t.Any]) -> Specification:
+    """Return the specification with all defaults applied.
+
+    :raises ValueError: for an unknown key, a missing key or a value that contradicts another; names the service and the key.
+    """
+    name = given.get("name") if isinstance(given, t.Mapping) else None
+    what = f"the specification of service {name!r}"
+    specification = _with_defaults(what, given, DEFAULTS, REQUIRED)
+    if not _NAME.fullmatch(str(name)):
+        raise ValueError(f"{what} has an unusable name; use lower-case letters, digits and dashes")
+    for key, defaults in NESTED_DEFAULTS.items():
+        specification[key] = [
+            _with_defaults(f"{what}, {key}[{index}],", item, defaults, NESTED_REQUIRED[key])
+            for index, item in enumerate(specification[key])
+        ]
+    for index, route in enumerate(specification["routes"]):
+        where = f"{what}, routes[{index}],"
+        _check_route(where, route)
+        if route["basic_auth"] is not None:
+            route["basic_auth"] = _with_defaults(
+                f"{where} basic_auth,", route["basic_auth"], BASIC_AUTH_DEFAULTS, ("user", "secret")
+            )
+    for index, file in enumerate(specification["files"]):
+        if sum(file[source] is not None for source in FILE_SOURCES) != 1:
+            raise ValueError(f"{what}, files[{index}], needs exactly one of {', '.join(FILE_SOURCES)}")
+        if specification["config"] is None:
+            raise ValueError(f"{what} has files and no 'config': say where they are kept and mounted")
+    if specification["config"] is not None:
+        specification["config"] = _with_defaults(f"{what}, config,", specification["config"], {"target": None}, ("path",))
+    if specification["healthcheck"] is not None:
+        specification["healthcheck"] = _with_defaults(
+            f"{what}, healthcheck,", specification["healthcheck"], HEALTHCHECK_DEFAULTS, ("command",)
+        )
+    return specification
+
+
+def owner_of(specification: Specification) -> tuple[str, str]:
+    """The user and group, as on the host, that the container's files have to belong to; root where the image decides."""
+    user, _, group = str(specification["user"] or "0:0").partition(":")
+    return user, group or user
+
+
+__all__ = ("BASIC_AUTH_DEFAULTS", "DEFAULTS", "NESTED_DEFAULTS", "Specification", "normalise", "owner_of")

@@ -1,0 +1,130 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Checks of the user's variables before the first change. Private to this collection.
+
+Every message names the variable, the bad value and the mend.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import typing as t
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import ImageReference
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9._/-]+)?")
+_SYSTEM_DIRECTORIES = frozenset(
+    ("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root", "/run")
+    + ("/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/local", "/var", "/var/lib", "/var/lib/docker", "/var/log", "/var/tmp")
+)
+
+
+def domain_problem(variable: str, value: t.Any) -> str | None:
+    """Why a value is not a usable host name, or None if it is."""
+
+    def problem(reason: str) -> str:
+        return f"{variable} is {value!r}: {reason}"
+
+    if value is None or value == "":
+        return problem("it is required; set it to the domain that leads to this host, such as hub.example.org")
+    if not isinstance(value, str):
+        return problem("it must be text; put it in quotes")
+    if "://" in value or "/" in value:
+        return problem("leave out the scheme and the path; write only the name, such as hub.example.org")
+    if value != value.lower():
+        return problem(f"write it in lower case: {value.lower()!r}")
+    if value.endswith("."):
+        return problem(f"leave out the dot at its end: {value.rstrip('.')!r}")
+    if len(value) > 253:
+        return problem("it is longer than 253 characters; use a shorter name")
+    for label in value.split("."):
+        if not _LABEL.fullmatch(label):
+            return problem(f"its part {label!r} must be 1 to 63 letters, digits and inner dashes")
+    return None
+
+
+def email_problem(variable: str, value: t.Any) -> str | None:
+    """Why a value is not a usable e-mail address, or None if it is."""
+    if isinstance(value, str) and _EMAIL.fullmatch(value):
+        return None
+    return f"{variable} is {value!r}: Let's Encrypt needs an e-mail address, such as admin@example.org"
+
+
+def path_problem(variable: str, value: t.Any) -> str | None:
+    """Why a value is not a usable directory for data or configuration, or None if it is."""
+    if not isinstance(value, str) or not value.startswith("/"):
+        return f"{variable} is {value!r}: it must be an absolute path, such as /srv/opengeoai"
+    if posixpath.normpath(value) != value:
+        return f"{variable} is {value!r}: write it without '.', '..', double or closing slashes: {posixpath.normpath(value)!r}"
+    if value in _SYSTEM_DIRECTORIES:
+        return f"{variable} is {value!r}: that is a directory of the system; use one of its own below it, such as {value.rstrip('/')}/opengeoai"
+    return None
+
+
+def nested_paths(paths: t.Mapping[str, str]) -> list[str]:
+    """A message for each pair of variables of which one path is, or lies in, the other."""
+    problems = []
+    items = sorted(paths.items(), key=lambda item: (item[1], item[0]))
+    for index, (variable, path) in enumerate(items):
+        for other, inner in items[index + 1 :]:
+            if inner == path:
+                problems.append(f"{other} is {inner!r}, which is {variable} too: give each service a directory of its own")
+            elif inner.startswith(f"{path}/"):
+                problems.append(f"{other} is {inner!r}, which lies inside {variable} ({path!r}): choose a directory beside it")
+    return problems
+
+
+def image_problem(variable: str, value: t.Any) -> str | None:
+    """Why a value is not a pinned image, or None if it is."""
+    try:
+        ImageReference.parse(value if isinstance(value, str) else "")
+    except ValueError:
+        return f"{variable} is {value!r}: write registry/repository:tag with a tag other than latest, or a digest"
+    return None
+
+
+def registry_problem(variable: str, value: t.Any) -> str | None:
+    """Why a value is not a registry, or None if it is one or empty."""
+    if value in (None, "") or (isinstance(value, str) and _REGISTRY.fullmatch(value)):
+        return None
+    return f"{variable} is {value!r}: write HOST[:PORT][/PATH] without a scheme, such as mirror.example.org:5000"
+
+
+def first_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """Problems of what everything else is derived from: only without these can the other variables be read at all."""
+    return [problem for problem in (domain_problem("stack_domain", variables.get("stack_domain")),) if problem]
+
+
+def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """All problems of the public variables.
+
+    :param variables: the values by name; a variable is judged by its name's ending: `_host`, `_image`, `_dir`.
+    """
+    found: list[str | None] = [registry_problem("stack_registry", variables.get("stack_registry"))]
+    if variables.get("traefik_certificates") == "letsencrypt":
+        found.append(email_problem("stack_acme_email", variables.get("stack_acme_email")))
+        if "." not in variables["stack_domain"]:
+            found.append(
+                f"stack_domain is {variables['stack_domain']!r}: Let's Encrypt issues no certificate for a name without a dot; "
+                "use a public domain, or set traefik_certificates to selfsigned"
+            )
+    data_paths: dict[str, str] = {}
+    for variable, value in sorted(variables.items()):
+        if variable.endswith("_host"):
+            found.append(domain_problem(variable, value))
+        elif variable.endswith("_image"):
+            found.append(image_problem(variable, value))
+        elif variable.endswith("_dir"):
+            problem = path_problem(variable, value)
+            found.append(problem)
+            if problem is None and variable.endswith("_data_dir") and variable != "stack_data_dir":
+                data_paths[variable] = value
+    return [problem for problem in found if problem] + nested_paths(data_paths)
+
+
+__all__ = ("domain_problem", "email_problem", "first_problems", "image_problem", "nested_paths", "path_problem", "problems", "registry_problem")

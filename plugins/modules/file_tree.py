@@ -1,0 +1,281 @@
+#!/usr/bin/python
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: file_tree
+short_description: Ship directories and rendered files in one round trip
+author: opengeoai.hub contributors (@opengeoai)
+version_added: 1.0.0
+description:
+  - Makes directories and writes files with the given content, owner and mode, all in one module run.
+  - Templates are rendered on the controller. Nothing runs on the host when there is nothing to ship.
+  - Each file is written beside its place and renamed, so a reader never sees half of it.
+  - Returns a digest of everything that was asked for, to be kept with what has read the files.
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: full
+    details: The content of secret files is never shown.
+options:
+  directories:
+    description: Directories to make, parents first. Missing parents are made with mode C(0755).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path.
+        type: path
+        required: true
+      owner:
+        description: Name or number of the user.
+        type: str
+        default: "0"
+      group:
+        description: Name or number of the group.
+        type: str
+        default: "0"
+      mode:
+        description: Mode in octal notation.
+        type: str
+        default: "0755"
+  files:
+    description: Files to write. Their directory must exist or be one of O(directories).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path.
+        type: path
+        required: true
+      content:
+        description: The content. Exactly one of O(files[].content), O(files[].secret_content) and O(files[].template) is needed.
+        type: str
+      secret_content:
+        description: Content that is never shown.
+        type: str
+      template:
+        description: Name of a template of the calling role, rendered on the controller.
+        type: str
+      sensitive:
+        description: Treat the rendered template as secret content.
+        type: bool
+        default: false
+      owner:
+        description: Name or number of the user.
+        type: str
+        default: "0"
+      group:
+        description: Name or number of the group.
+        type: str
+        default: "0"
+      mode:
+        description: Mode in octal notation.
+        type: str
+        default: "0644"
+      restart:
+        description: Whether the file counts in RV(digest), because its reader does not notice a change by itself.
+        type: bool
+        default: true
+"""
+
+EXAMPLES = r"""
+---
+- name: Ship the configuration
+  opengeoai.hub.file_tree:
+    directories:
+      - path: /etc/maps
+        mode: "0750"
+    files:
+      - path: /etc/maps/maps.yml
+        template: maps.yml.j2
+      - path: /etc/maps/password
+        secret_content: "{{ maps_password }}"
+        mode: "0600"
+  register: maps_files
+"""
+
+RETURN = r"""
+---
+changed_paths:
+  description: Paths that were, or in check mode would be, made or changed.
+  returned: success
+  type: list
+  elements: str
+digest:
+  description: SHA-256 over path, owner, mode and content of all files with O(files[].restart=true).
+  returned: success
+  type: str
+"""
+
+import grp
+import os
+import pwd
+import stat
+import tempfile
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def _number(name: str, lookup: t.Callable[[str], int], what: str) -> int:
+    if name.isdigit():
+        return int(name)
+    try:
+        return lookup(name)
+    except KeyError as exc:
+        raise ValueError(f"there is no {what} {name!r} on this host") from exc
+
+
+def _ids(item: t.Mapping[str, t.Any]) -> tuple[int, int]:
+    return (
+        _number(item["owner"], lambda name: pwd.getpwnam(name).pw_uid, "user"),
+        _number(item["group"], lambda name: grp.getgrnam(name).gr_gid, "group"),
+    )
+
+
+def _mode(item: t.Mapping[str, t.Any]) -> int:
+    try:
+        return int(item["mode"], 8)
+    except ValueError as exc:
+        raise ValueError(f"{item['path']}: mode {item['mode']!r} is not octal, such as '0644'") from exc
+
+
+class Tree:
+    """Brings paths to the wanted state and remembers what it did."""
+
+    def __init__(self, check_mode: bool) -> None:
+        self.check_mode = check_mode
+        self.changed: list[str] = []
+        self.diffs: list[dict[str, str]] = []
+
+    def _describe(self, status: os.stat_result | None) -> str:
+        if status is None:
+            return "absent\n"
+        return f"mode: {stat.S_IMODE(status.st_mode):04o}\nowner: {status.st_uid}:{status.st_gid}\n"
+
+    def _note(self, path: str, before: str, after: str) -> None:
+        if path not in self.changed:
+            self.changed.append(path)
+        self.diffs.append({"before": before, "after": after, "before_header": path, "after_header": path})
+
+    def _attributes(self, path: str, status: os.stat_result, owner: int, group: int, mode: int) -> None:
+        if (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (owner, group, mode):
+            return
+        self._note(path, self._describe(status), f"mode: {mode:04o}\nowner: {owner}:{group}\n")
+        if not self.check_mode:
+            os.chown(path, owner, group, follow_symlinks=False)
+            os.chmod(path, mode)
+
+    def directory(self, item: t.Mapping[str, t.Any]) -> None:
+        """Make the directory, or mend its owner and mode."""
+        path, mode, (owner, group) = item["path"], _mode(item), _ids(item)
+        if os.path.isdir(path):
+            self._attributes(path, os.stat(path), owner, group, mode)
+            return
+        if os.path.lexists(path):
+            raise ValueError(f"{path} is wanted as a directory and is something else; move it away")
+        self._note(path, "absent\n", f"directory\nmode: {mode:04o}\nowner: {owner}:{group}\n")
+        if not self.check_mode:
+            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            os.mkdir(path, 0o700)
+            os.chown(path, owner, group)
+            os.chmod(path, mode)
+
+    def file(self, item: t.Mapping[str, t.Any]) -> None:
+        """Write the file if its content differs, or mend its owner and mode."""
+        path, mode, (owner, group) = item["path"], _mode(item), _ids(item)
+        secret = item["content"] is None
+        wanted = (item["secret_content"] if secret else item["content"]).encode()
+        before: bytes | None = None
+        if os.path.isdir(path):
+            raise ValueError(f"{path} is wanted as a file and is a directory; move it away")
+        if os.path.exists(path):
+            with open(path, "rb") as handle:
+                before = handle.read()
+        if before == wanted:
+            self._attributes(path, os.stat(path), owner, group, mode)
+            return
+        if secret:
+            self._note(path, "absent\n" if before is None else "(a secret)\n", "(another secret)\n")
+        else:
+            self._note(path, (before or b"").decode(errors="replace"), wanted.decode())
+        if not self.check_mode:
+            self._write(path, wanted, owner, group, mode)
+
+    @staticmethod
+    def _write(path: str, content: bytes, owner: int, group: int, mode: int) -> None:
+        handle, temporary = tempfile.mkstemp(prefix=".new-", dir=os.path.dirname(path))
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chown(temporary, owner, group)
+            os.chmod(temporary, mode)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+
+def main() -> None:
+    """Run the module."""
+    owner = {"type": "str", "default": "0"}
+    module = AnsibleModule(
+        argument_spec={
+            "directories": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "owner": owner,
+                    "group": owner,
+                    "mode": {"type": "str", "default": "0755"},
+                },
+            },
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "content": {"type": "str"},
+                    "secret_content": {"type": "str", "no_log": True},
+                    "template": {"type": "str"},
+                    "sensitive": {"type": "bool", "default": False},
+                    "owner": owner,
+                    "group": owner,
+                    "mode": {"type": "str", "default": "0644"},
+                    "restart": {"type": "bool", "default": True},
+                },
+                "mutually_exclusive": [("content", "secret_content")],
+            },
+        },
+        supports_check_mode=True,
+    )
+    tree = Tree(module.check_mode)
+    try:
+        for directory in module.params["directories"]:
+            tree.directory(directory)
+        for file in module.params["files"]:
+            if file["content"] is None and file["secret_content"] is None:
+                raise ValueError(f"{file['path']}: the template {file['template']!r} was not rendered; call this module as an action")
+            tree.file(file)
+    except (ValueError, OSError) as exc:
+        module.fail_json(msg=str(exc), changed=bool(tree.changed), changed_paths=tree.changed)
+    module.exit_json(changed=bool(tree.changed), changed_paths=tree.changed, diff=tree.diffs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+#!/usr/bin/python
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: host_preflight
+short_description: Look at a host before the first change
+author: opengeoai.hub contributors (@opengeoai)
+version_added: 1.0.0
+description:
+  - Reads in one run what the stack has to know of its host, and changes nothing.
+  - Fails, naming all problems at once, if the operating system is not supported, a port that the stack needs is taken by another
+    program, or disk or memory is too small.
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+options:
+  ports:
+    description: Ports that the stack will publish, each as a number and C(tcp) or C(udp).
+    type: list
+    elements: list
+    default: []
+  images:
+    description: Images that the stack needs.
+    type: list
+    elements: str
+    default: []
+  data_path:
+    description: Directory that will hold the data; its file system, or that of its nearest existing parent, is measured.
+    type: path
+    required: true
+  docker_path:
+    description: Directory where the engine keeps its images, likewise.
+    type: path
+    default: /var/lib/docker
+  min_disk_gb:
+    description: Free disk in GiB below which the host is refused while images are missing.
+    type: float
+    default: 10
+  min_memory_mb:
+    description: Memory in MiB below which the host is refused.
+    type: int
+    default: 3500
+  distributions:
+    description: Supported systems, as C(ID VERSION_ID) of C(/etc/os-release).
+    type: list
+    elements: str
+    required: true
+"""
+
+EXAMPLES = r"""
+---
+- name: Look at the host
+  opengeoai.hub.host_preflight:
+    ports: [[80, tcp], [443, tcp]]
+    data_path: /var/lib/opengeoai
+    distributions: [debian 12, debian 13]
+  register: host
+"""
+
+RETURN = r"""
+---
+memory_mb:
+  description: Memory of the host in MiB.
+  returned: always
+  type: int
+cpus:
+  description: Processors that this host may use.
+  returned: always
+  type: int
+distribution:
+  description: C(ID VERSION_ID) of C(/etc/os-release).
+  returned: always
+  type: str
+codename:
+  description: Code name of the distribution's release.
+  returned: always
+  type: str
+docker_gid:
+  description: Group that owns the engine's socket; none while no engine runs.
+  returned: always
+  type: int
+missing_images:
+  description: Those of O(images) that the engine does not have yet.
+  returned: always
+  type: list
+  elements: str
+"""
+
+import os
+import shutil
+import subprocess
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
+    Listener,
+    listeners,
+    parse_meminfo,
+    parse_os_release,
+    taken_ports,
+)
+
+SOCKET = "/run/docker.sock"
+
+
+def read(path: str) -> str:
+    """The text of a file, empty if there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as handle:
+            return handle.read()
+    except OSError:
+        return ""
+
+
+def socket_owners() -> dict[int, str]:
+    """Name of the process behind each socket's inode."""
+    owners: dict[int, str] = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            for descriptor in os.listdir(f"/proc/{pid}/fd"):
+                target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
+                if target.startswith("socket:["):
+                    owners[int(target[8:-1])] = read(f"/proc/{pid}/comm").strip()
+        except OSError:
+            continue  # The process has ended, or is a kernel thread.
+    return owners
+
+
+def free_gb(path: str) -> float:
+    """Free disk in GiB where a path is, or will be."""
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return shutil.disk_usage(path).free / 2**30
+
+
+def docker(*arguments: str) -> str:
+    """Output of the docker command; empty if it is missing or fails."""
+    if not shutil.which("docker") or not os.path.exists(SOCKET):
+        return ""
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=60).stdout
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "ports": {"type": "list", "elements": "list", "default": []},
+            "images": {"type": "list", "elements": "str", "default": []},
+            "data_path": {"type": "path", "required": True},
+            "docker_path": {"type": "path", "default": "/var/lib/docker"},
+            "min_disk_gb": {"type": "float", "default": 10},
+            "min_memory_mb": {"type": "int", "default": 3500},
+            "distributions": {"type": "list", "elements": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    release = parse_os_release(read("/etc/os-release"))
+    distribution = f"{release.get('ID', 'unknown')} {release.get('VERSION_ID', '')}".strip()
+    memory_mb = parse_meminfo(read("/proc/meminfo"))
+    present = set(docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split())
+    # The engine drops the name of its default registry.
+    missing = [
+        image
+        for image in module.params["images"]
+        if image not in present and image.removeprefix("docker.io/").removeprefix("library/") not in present
+    ]
+    problems: list[str] = []
+    if os.geteuid() != 0:
+        problems.append("this runs as an ordinary user and needs root: set ansible_become to true, or ansible_user to root")
+    if distribution not in module.params["distributions"]:
+        problems.append(f"the host runs {distribution!r}; supported are {', '.join(module.params['distributions'])}")
+    if memory_mb < module.params["min_memory_mb"]:
+        problems.append(f"the host has {memory_mb} MiB of memory and the stack needs {module.params['min_memory_mb']}: give it more")
+    if missing:
+        for variable, path in (("stack_data_dir", module.params["data_path"]), ("docker_data_root", module.params["docker_path"])):
+            if free_gb(path) < module.params["min_disk_gb"]:
+                problems.append(
+                    f"{path} ({variable}) has {free_gb(path):.1f} GiB free and the stack needs {module.params['min_disk_gb']:g}: "
+                    "free some, or point the variable to a larger disk"
+                )
+    wanted = [(int(port), protocol) for port, protocol in module.params["ports"]]
+    open_sockets: list[Listener] = []
+    for protocol in ("tcp", "udp"):
+        for suffix in ("", "6"):
+            open_sockets += listeners(read(f"/proc/net/{protocol}{suffix}"), protocol)
+    if {(listener.port, listener.protocol) for listener in open_sockets} & set(wanted):
+        problems += taken_ports(wanted, open_sockets, socket_owners())
+    facts: dict[str, t.Any] = {
+        "memory_mb": memory_mb,
+        "cpus": len(os.sched_getaffinity(0)),
+        "distribution": distribution,
+        "codename": release.get("VERSION_CODENAME", ""),
+        "docker_gid": os.stat(SOCKET).st_gid if os.path.exists(SOCKET) else None,
+        "missing_images": missing,
+    }
+    if problems:
+        module.fail_json(msg="This host cannot take the stack, and nothing was changed:\n- " + "\n- ".join(problems), **facts)
+    module.exit_json(changed=False, **facts)
+
+
+if __name__ == "__main__":
+    main()

