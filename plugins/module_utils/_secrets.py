@@ -184,10 +184,13 @@ def read_file(path: str) -> bytes | None:
     except OSError as exc:
         reason = "it is a symbolic link" if exc.errno == errno.ELOOP else exc.strerror
         raise ValueError(f"{path} cannot be read: {reason}; it has to be a regular file") from exc
-    with os.fdopen(handle, "rb") as stream:
+    try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise ValueError(f"{path} cannot be read: it has to be a regular file")
-        return stream.read()
+        with os.fdopen(handle, "rb", closefd=False) as stream:
+            return stream.read()
+    finally:
+        os.close(handle)
 
 
 def _sync_directory(path: str) -> None:
