@@ -12,6 +12,7 @@ Works with python3-cryptography 38 (Debian 12) and later. What 42 renamed is rea
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import ipaddress
@@ -465,7 +466,11 @@ def reconcile_local_ca(
             result.mended.append(path)
     if dry_run:
         return _reconcile_files(paths, settings, now, root, leaf_owner, result, dry_run)
-    with locked_directory(directory):
+    with contextlib.ExitStack() as locks:
+        # Sorted, so that two runs take them in the same order; each once, since the second would wait for the
+        # first.
+        for path in sorted({os.path.realpath(os.path.dirname(paths.ca_key)), os.path.realpath(directory)}):
+            locks.enter_context(locked_directory(path))
         return _reconcile_files(paths, settings, now, root, leaf_owner, result, dry_run)
 
 

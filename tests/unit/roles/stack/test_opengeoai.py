@@ -376,7 +376,7 @@ def test_start_in_order_and_side_by_side() -> None:
 def test_start_asks_once_per_poll() -> None:
     engine = FakeEngine(a=[(0, STARTING), (9, HEALTHY)], b=[(0, STARTING), (9, HEALTHY)])
     assert Bench(engine, {"a": [], "b": []}).start() == 0
-    # one before, one to launch, eighteen half-second polls and the one that finds both healthy, one at the end
+    # one before, one to launch, eighteen polls and the one that finds both healthy, one at the end
     assert engine.inspections == 22
 
 
@@ -394,7 +394,8 @@ def test_start_reports_a_late_one_and_goes_on() -> None:
     # d does not wait for a, which is none of its dependencies
     assert engine.events == [(0.0, "start a"), (0.0, "start c"), (2.0, "start d"), (10.0, "start b")]
     assert bench.errors == [
-        "a: not healthy after 10 s: running, health unhealthy, last check ended with 1: refused; see: docker logs a",
+        "a: not healthy after 10 s: running, health unhealthy, last check ended with 1: refused;"
+        " see: docker logs a",
         "b: goes on although a is not healthy; it will recover once that is",
         "1 of 4 services not healthy: a",
     ]
@@ -517,7 +518,8 @@ def test_command_line_refuses_a_missing_configuration(tmp_path: Path) -> None:
     done = run_tool("--config", str(tmp_path / "none.json"), "status")
     assert done.returncode == 2
     assert done.stderr == (
-        f"opengeoai: {tmp_path}/none.json: No such file or directory; the playbook site.yml writes it, run that first\n"
+        f"opengeoai: {tmp_path}/none.json: No such file or directory;"
+        " the playbook site.yml writes it, run that first\n"
     )
 
 

@@ -1,0 +1,151 @@
+# Copyright: opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Command line: python3 -m lab COMMAND."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+
+from lab import engine, host, images, inventory, machine, registry
+from lab.settings import NETWORK, STATE_DIR, SUITES, LabError, check_name
+from lab.shell import alone, say
+
+
+def deliver(names: Sequence[str]) -> registry.Registry:
+    """Build the images that are missing and put them into the registry."""
+    with alone("images"):
+        images.ensure(["registry"])
+        there = registry.ensure_registry()
+        images.ensure(names, lambda name: registry.push(there, name))
+    return there
+
+
+def up(name: str, debian: str) -> None:
+    """A machine that answers, and all that it needs around it."""
+    engine.ensure_engine()
+    mode = host.image_mode()
+    existing = machine.release(name)
+    if existing and existing != debian:
+        raise LabError(
+            f"{name} exists with Debian {existing}: take --debian {existing}, or `python3 -m lab down {name}` first"
+        )
+    wanted = [] if existing else [images.vm_image(debian)]
+    there = None
+    if mode == "build":
+        there = deliver([*wanted, *images.STACK])
+    else:
+        say("a public registry answers: the machine pulls the upstream images")
+        with alone("images"):
+            images.ensure(wanted)
+        engine.ensure_network()
+    if existing:
+        machine.ensure_running(name)
+    else:
+        say(f"creating {name} (Debian {debian})")
+        machine.create(name, debian)
+    machine.admit(name)
+    say(f"inventory: {inventory.write(name, there)}")
+
+
+def purge() -> None:
+    """Remove everything of the lab on this machine, and nothing else."""
+    for container in engine.labelled("container"):
+        engine.docker("rm", "--force", "--volumes", container)
+    for volume in engine.labelled("volume"):
+        engine.docker("volume", "rm", volume)
+    if engine.inspect("network", NETWORK):
+        engine.docker("network", "rm", NETWORK)
+    # An image goes only after those that were built from it, so one pass may not take all.
+    while before := engine.labelled("image"):
+        engine.docker("image", "rm", "--force", *before, check=False)
+        if engine.labelled("image") == before:
+            raise LabError(f"these images are in use and stay: {', '.join(before)}")
+    for path in STATE_DIR.iterdir() if STATE_DIR.is_dir() else ():
+        if path.is_dir():
+            shutil.rmtree(path)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(prog="python3 -m lab", description=__doc__)
+    commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(command: str, text: str, *, named: bool = True) -> argparse.ArgumentParser:
+        sub = commands.add_parser(command, help=text, description=text)
+        if named:
+            sub.add_argument("name", metavar="NAME")
+        return sub
+
+    add("up", "Make a fresh machine, or bring an existing one up.").add_argument(
+        "--debian", choices=sorted(SUITES), default=None, help="release (13, or that of the existing machine)"
+    )
+    add("down", "Remove a machine and its data.")
+    add("reboot", "Reboot a machine in an orderly way.")
+    add("kill", "Cut a machine's power.")
+    add("start", "Switch a machine on.")
+    add("info", "Print what a machine's stack offers, as JSON.")
+    add("ssh", "Log in to a machine, or run a command there.").add_argument("rest", nargs=argparse.REMAINDER)
+    some = add("images", "Build and push images, without a machine.", named=False)
+    some.add_argument(
+        "names", nargs="*", metavar="IMAGE", help=f"default: the stack's, of {', '.join(images.IMAGES)}"
+    )
+    add("purge", "Remove everything of the lab.", named=False)
+    return result
+
+
+def command_line(arguments: Sequence[str]) -> int:
+    """Carry out one command."""
+    given = parser().parse_args(arguments)
+    if "name" in given:
+        check_name(given.name)
+    if given.command == "up":
+        up(given.name, given.debian or _existing_release(given.name) or "13")
+        return 0
+    if given.command == "images":
+        unknown = sorted(set(given.names) - set(images.IMAGES))
+        if unknown:
+            raise LabError(f"IMAGE is {', '.join(unknown)}: use {', '.join(images.IMAGES)}")
+        engine.ensure_engine()
+        deliver(given.names or [*images.STACK, images.vm_image("13")])
+        return 0
+    if given.command == "ssh":
+        return machine.open_shell(given.name, given.rest)
+    if given.command == "info":
+        print(json.dumps(machine.info(given.name), indent=2))
+    elif given.command == "down":
+        machine.remove(given.name)
+    elif given.command == "reboot":
+        machine.reboot(given.name)
+    elif given.command == "kill":
+        machine.kill(given.name)
+    elif given.command == "start":
+        machine.ensure_running(given.name)
+        machine.wait_for_ssh(given.name)
+    else:
+        purge()
+    return 0
+
+
+def _existing_release(name: str) -> str | None:
+    engine.ensure_engine()
+    return machine.release(name)
+
+
+def main() -> int:
+    """Entry point: what the user can mend is told in one message."""
+    try:
+        return command_line(sys.argv[1:])
+    except LabError as error:
+        say(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

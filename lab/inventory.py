@@ -1,0 +1,58 @@
+# Copyright: opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventory that leads Ansible to a machine."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from lab import images
+from lab.machine import address, ssh_options
+from lab.registry import Registry
+from lab.settings import REGISTRY, STACK_DOMAIN, VM_USER, state_dir
+from lab.shell import write_private
+
+
+def yaml_mapping(values: Mapping[str, str], indent: int = 0) -> str:
+    """A flat mapping as YAML; every JSON string is one in YAML too."""
+    return "".join(
+        f"{' ' * indent}{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items()
+    )
+
+
+def group_variables(name: str, registry: Registry | None) -> dict[str, str]:
+    """What holds for every host: how to log in, the stack's domain, and where its images are."""
+    values = {
+        "ansible_user": VM_USER,
+        "ansible_ssh_private_key_file": str(state_dir(name) / "id_ed25519"),
+        "ansible_ssh_common_args": shlex.join(ssh_options(name)),
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "stack_domain": STACK_DOMAIN,
+        "traefik_certificates": "selfsigned",
+    }
+    if registry:
+        values.update(
+            {
+                "stack_registry": REGISTRY,
+                "docker_registry_ca_file": str(registry.ca_file),
+                "docker_registry_username": registry.user,
+                "docker_registry_password": registry.password,
+            }
+        )
+        values.update(images.image_overrides())
+    return values
+
+
+def write(name: str, registry: Registry | None) -> Path:
+    """Write the inventory directory and return it."""
+    directory = state_dir(name) / "inventory"
+    hosts = f"---\nall:\n  hosts:\n    {name}:\n{yaml_mapping({'ansible_host': address(name)}, 6)}"
+    write_private(directory / "hosts.yml", hosts)
+    write_private(
+        directory / "group_vars" / "all.yml", "---\n" + yaml_mapping(group_variables(name, registry))
+    )
+    return directory

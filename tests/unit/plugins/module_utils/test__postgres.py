@@ -1,0 +1,477 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.opengeoai.hub.plugins.module_utils._postgres import (
+    Database,
+    DatabaseState,
+    Role,
+    RoleState,
+    State,
+    change_script,
+    check_name,
+    connect_command,
+    diff_of,
+    parse_databases,
+    parse_roles,
+    parse_state,
+    password_matches,
+    plan,
+    problems,
+    quote_identifier,
+    quote_literal,
+    saslprep,
+    scram_verifier,
+    state_script,
+    verifiers_in,
+)
+
+SALT = bytes(range(16))
+GOOD = {
+    "rolcanlogin": True,
+    "rolsuper": False,
+    "rolcreatedb": False,
+    "rolcreaterole": False,
+    "rolreplication": False,
+    "rolbypassrls": False,
+}
+# Made by a PostgreSQL 17 server from the plain password (CREATE ROLE ... PASSWORD 'Pa$$wörd 1').
+SERVER_PASSWORD = "Pa$$wörd 1"
+SERVER_VERIFIER = "SCRAM-SHA-256$4096:6+IYVTtBfUsEeW5m3DHtzA==$N3ZV+QF1V0jCyRWfQ4aMiTLj1bBooIDyoYsJnuWt4VU=:ugQ+2fzXx1zZwna258X+kDWyAdaYC9Nl2r5UXyydlsk="
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [("mlflow", '"mlflow"'), ('a"b', '"a""b"'), ("a'b\\ $1 %s", '"a\'b\\ $1 %s"'), ("Ünï", '"Ünï"')],
+)
+def test_quote_identifier(name: str, expected: str) -> None:
+    assert quote_identifier(name) == expected
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [("x", "'x'"), ("it's", "'it''s'"), ("a\\b", "E'a\\\\b'"), ("\\'", "E'\\\\'''"), ("$x$ %s", "'$x$ %s'")],
+)
+def test_quote_literal(text: str, expected: str) -> None:
+    assert quote_literal(text) == expected
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("gis", "\\connect -reuse-previous=on postgresql:///gis"),
+        ("a=b 'd\"\\ %s/ü", "\\connect -reuse-previous=on postgresql:///a%3Db%20%27d%22%5C%20%25s%2F%C3%BC"),
+    ],
+)
+def test_connect_command(name: str, expected: str) -> None:
+    assert connect_command(name) == expected
+
+
+PREPARED: list[tuple[str, bytes]] = [
+    ("plain \x07\\", b"plain \x07\\"),
+    ("a\u00a0b", b"a b"),
+    ("\u00adx\u00e9", "x\u00e9".encode()),
+    ("\ufb01", b"fi"),
+    ("\u00aa", b"a"),
+    ("e\u0301", "\u00e9".encode()),
+    ("a\u200bb", b"a b"),
+    # Refused by SASLprep, so taken as it is: nothing left, control, unassigned in Unicode 3.2, mixed direction.
+    ("\u00ad", "\u00ad".encode()),
+    ("\u00aa\x07", "\u00aa\x07".encode()),
+    ("\u00aa\U0001f600", "\u00aa\U0001f600".encode()),
+    ("\u00aa\u0627", "\u00aa\u0627".encode()),
+    ("\u06271", "\u06271".encode()),
+    ("\u0627\u0628", "\u0627\u0628".encode()),
+    ("\udcff", b"\xff"),
+]
+
+
+@pytest.mark.parametrize("password, expected", PREPARED)
+def test_saslprep(password: str, expected: bytes) -> None:
+    assert saslprep(password) == expected
+
+
+def test_scram_verifier_is_that_of_rfc_7677() -> None:
+    """The RFC's example: user "user", password "pencil"; its server signature follows from the server key."""
+    import hashlib
+    import hmac
+
+    verifier = scram_verifier("pencil", base64.b64decode("W22ZaJ0SNY7soEsUEjb6gQ=="))
+    message = (
+        "n=user,r=rOprNGfwEbeRWgbNEkqO,"
+        "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,"
+        "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
+    )
+    server_key = base64.b64decode(verifier.rsplit(":", 1)[1])
+    signature = hmac.new(server_key, message.encode(), hashlib.sha256).digest()
+    assert base64.b64encode(signature) == b"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+
+
+MATCHES: list[tuple[str, str | None, bool]] = [
+    (SERVER_PASSWORD, SERVER_VERIFIER, True),
+    (SERVER_PASSWORD + "x", SERVER_VERIFIER, False),
+    ("pw", scram_verifier("pw", SALT, 10000), True),
+    ("pw", scram_verifier("pw", SALT).replace("4096", "4095"), False),
+    ("pw", "md5" + "0" * 32, False),
+    ("pw", None, False),
+    ("pw", "", False),
+    ("pw", "SCRAM-SHA-256$4096:AAA$AAAA:AAAA", False),
+    ("pw", "SCRAM-SHA-256$0:AAAA$AAAA:AAAA", False),
+]
+
+
+@pytest.mark.parametrize("password, stored, expected", MATCHES)
+def test_password_matches(password: str, stored: str | None, expected: bool) -> None:
+    assert password_matches(password, stored) is expected
+
+
+BAD_NAMES: list[tuple[str, str]] = [
+    ("", "v: is empty; give it a name"),
+    ("a\nb", 'v: "a\\nb" holds a control character; use printable characters'),
+    ("é" * 32, f'v: "{"é" * 32}" is longer than 63 bytes; shorten it'),
+]
+
+
+@pytest.mark.parametrize("name, message", BAD_NAMES)
+def test_check_name_refuses(name: str, message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        check_name("v", name)
+    assert str(caught.value) == message
+
+
+def test_check_name_accepts_63_bytes() -> None:
+    check_name("v", "é" * 31 + "x")
+
+
+BAD_ROLES: list[tuple[list[dict[str, str]], str]] = [
+    (
+        [{"name": "pg_x", "password": "p"}],
+        'roles[0].name: "pg_x" is reserved by PostgreSQL; choose another name',
+    ),
+    (
+        [{"name": "public", "password": "p"}],
+        'roles[0].name: "public" is reserved by PostgreSQL; choose another name',
+    ),
+    (
+        [{"name": "postgres", "password": "p"}],
+        'roles[0].name: "postgres" is the superuser, which would lose its rights; remove it from roles',
+    ),
+    (
+        [{"name": "a", "password": "p"}, {"name": "a", "password": "q"}],
+        'roles[1].name: "a" is listed twice; keep one',
+    ),
+    (
+        [{"name": "a", "password": ""}],
+        'roles[0].password: is empty for "a", so nobody could log in; set one',
+    ),
+    (
+        [{"name": "a", "password": "x\0"}],
+        'roles[0].password: holds a NUL character for "a"; no client can send it',
+    ),
+]
+
+
+@pytest.mark.parametrize("raw, message", BAD_ROLES)
+def test_parse_roles_refuses(raw: list[dict[str, str]], message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse_roles(raw, "postgres")
+    assert str(caught.value) == message
+
+
+BAD_DATABASES: list[tuple[list[dict[str, Any]], str]] = [
+    (
+        [{"name": "template1", "owner": "a"}],
+        'databases[0].name: "template1" belongs to PostgreSQL; choose another name',
+    ),
+    (
+        [{"name": "d", "owner": "a"}, {"name": "d", "owner": "b"}],
+        'databases[1].name: "d" is listed twice; merge the entries',
+    ),
+    ([{"name": "d", "owner": ""}], "databases[0].owner: is empty; give it a name"),
+    (
+        [{"name": "d", "owner": "a", "extensions": ["ok", ""]}],
+        "databases[0].extensions[1]: is empty; give it a name",
+    ),
+]
+
+
+@pytest.mark.parametrize("raw, message", BAD_DATABASES)
+def test_parse_databases_refuses(raw: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse_databases(raw)
+    assert str(caught.value) == message
+
+
+def test_parse() -> None:
+    assert parse_roles([{"name": "a", "password": "p"}], "postgres") == (Role("a", "p"),)
+    assert parse_databases([{"name": "d", "owner": "a", "extensions": ["x", "y", "x"]}]) == (
+        Database("d", "a", ("x", "y")),
+    )
+    assert parse_databases([{"name": "d", "owner": "a", "extensions": None}]) == (Database("d", "a"),)
+
+
+def test_passwords_stay_out_of_reprs() -> None:
+    assert "hidden" not in repr(Role("a", "hidden"))
+    assert "hidden" not in repr(RoleState(GOOD, "hidden"))
+    steps = plan([Role("a", "hidden")], [], State("17", {}, {}, {}), lambda: SALT)
+    assert "SCRAM" not in repr(steps)
+
+
+# --- state -----------------------------------------------------------------------------------------------
+
+SERVER_LINE: dict[str, Any] = {
+    "version": "17.6",
+    "roles": {"a": {**GOOD, "verifier": "v"}},
+    "databases": {
+        "d": {"owner": "a", "encoding": "UTF8", "connectable": True, "public": None},
+        "e": {"owner": "b", "encoding": "SQL_ASCII", "connectable": True, "public": ["TEMPORARY", "CONNECT"]},
+    },
+    "available": {"hstore": [], "pgrouting": ["postgis"]},
+}
+
+
+def test_parse_state() -> None:
+    output = "\n".join(
+        [
+            json.dumps(SERVER_LINE),
+            json.dumps({"database": "d", "extensions": ["plpgsql", "hstore"], "ungranted": None}),
+            json.dumps({"database": "e", "extensions": ["postgis"], "ungranted": ["postgis"]}),
+            "",
+        ]
+    )
+    assert parse_state(output) == State(
+        "17.6",
+        {"a": RoleState(GOOD, "v")},
+        {
+            "d": DatabaseState("a", "UTF8", (), True, ("hstore", "plpgsql")),
+            "e": DatabaseState("b", "SQL_ASCII", ("CONNECT", "TEMPORARY"), True, ("postgis",), ("postgis",)),
+        },
+        {"hstore": (), "pgrouting": ("postgis",)},
+    )
+
+
+def test_parse_state_of_an_empty_server() -> None:
+    line = {"version": "17.6", "roles": None, "databases": None, "available": None}
+    assert parse_state(json.dumps(line)) == State("17.6", {}, {}, {})
+
+
+def test_parse_state_keeps_names_with_unicode_line_ends() -> None:
+    line = {**SERVER_LINE, "version": "x\u2028y"}
+    assert parse_state(json.dumps(line, ensure_ascii=False)).version == "x\u2028y"
+
+
+@pytest.mark.parametrize("output", ["", "no json", "[]", "{}", '{"version": "17", "roles": []}'])
+def test_parse_state_refuses(output: str) -> None:
+    with pytest.raises(ValueError, match="^psql printed something else than the server's state "):
+        parse_state(output)
+
+
+def test_state_script_asks_for_the_verifiers_of_the_listed_roles_only() -> None:
+    script = state_script([Role("o'a", "hidden")], [Database("d", "own\\er")])
+    assert "r.rolname IN ('o''a')" in script
+    assert "r.rolname IN ('o''a', E'own\\\\er')" in script
+    assert "d.datname IN ('d')" in script
+    assert "hidden" not in script
+
+
+def test_state_script_of_nothing_is_valid_sql() -> None:
+    script = state_script([], [])
+    assert "IN ()" not in script
+    assert "\\connect" not in script
+
+
+# --- problems --------------------------------------------------------------------------------------------
+
+EMPTY = State("17", {}, {}, {"hstore": (), "postgis": (), "pgrouting": ("postgis",), "broken": ("gone",)})
+ROLE = Role("a", "pw")
+DONE_ROLE = RoleState(GOOD, scram_verifier("pw", SALT))
+
+
+def _with(**databases: DatabaseState) -> State:
+    return replace(EMPTY, roles={"a": DONE_ROLE}, databases=databases)
+
+
+PROBLEMS: list[tuple[Database, State, list[str]]] = [
+    (Database("d", "a", ("pgrouting", "hstore")), EMPTY, []),
+    (
+        Database("d", "b"),
+        EMPTY,
+        ['databases[0].owner: role "b" of database "d" does not exist; add it to roles'],
+    ),
+    (Database("d", "b"), replace(EMPTY, roles={"b": RoleState(GOOD, None)}), []),
+    (
+        Database("d", "a"),
+        _with(d=DatabaseState("a", "SQL_ASCII", ())),
+        [
+            'databases[0].name: database "d" exists with encoding SQL_ASCII, which cannot be changed; '
+            "dump it, drop it, and restore it into one with UTF8"
+        ],
+    ),
+    (
+        Database("d", "a"),
+        _with(d=DatabaseState("a", "UTF8", (), connectable=False)),
+        ['databases[0].name: database "d" allows no connections; ALTER DATABASE "d" ALLOW_CONNECTIONS true'],
+    ),
+    (
+        Database("d", "a", ("hstore", "postgiss")),
+        EMPTY,
+        [
+            'databases[0].extensions: "postgiss", wanted in database "d", is not available in this server\'s image; '
+            "use an image that has it, or one of: broken, hstore, pgrouting, postgis"
+        ],
+    ),
+    (
+        Database("d", "a", ("broken",)),
+        EMPTY,
+        [
+            'databases[0].extensions: "gone" (needed by "broken"), wanted in database "d", is not available in this '
+            "server's image; use an image that has it, or one of: broken, hstore, pgrouting, postgis"
+        ],
+    ),
+    # What is installed already need not be available (any more).
+    (Database("d", "a", ("old",)), _with(d=DatabaseState("a", "UTF8", (), extensions=("old",))), []),
+]
+
+
+@pytest.mark.parametrize("database, state, expected", PROBLEMS)
+def test_problems(database: Database, state: State, expected: list[str]) -> None:
+    assert problems([ROLE], [database], state) == expected
+
+
+# --- plan ------------------------------------------------------------------------------------------------
+
+VERIFIER = scram_verifier("pw", SALT)
+CREATE_ROLE = (
+    "create role a",
+    (f'CREATE ROLE "a" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD \'{VERIFIER}\';',),
+)
+REVOKE = 'REVOKE CONNECT, TEMPORARY ON DATABASE "d" FROM PUBLIC;'
+CREATE_DATABASE = (
+    "create database d owned by a",
+    ("CREATE DATABASE \"d\" OWNER \"a\" ENCODING 'UTF8' TEMPLATE template0;", REVOKE),
+)
+
+PLANS: list[tuple[list[Role], list[Database], State, list[tuple[str, tuple[str, ...]]]]] = [
+    ([ROLE], [Database("d", "a")], EMPTY, [CREATE_ROLE, CREATE_DATABASE]),
+    ([ROLE], [Database("d", "a", ("hstore",))], _with(d=DatabaseState("a", "UTF8", (), True, ("hstore",))), []),
+    (
+        [ROLE],
+        [],
+        replace(EMPTY, roles={"a": RoleState({**GOOD, "rolsuper": True, "rolcanlogin": False}, VERIFIER)}),
+        [("alter role a: LOGIN NOSUPERUSER", ('ALTER ROLE "a" LOGIN NOSUPERUSER;',))],
+    ),
+    (
+        [ROLE],
+        [],
+        replace(EMPTY, roles={"a": RoleState(GOOD, scram_verifier("other", SALT))}),
+        [("set the password of role a", (f"ALTER ROLE \"a\" PASSWORD '{VERIFIER}';",))],
+    ),
+    (
+        [ROLE],
+        [Database("d", "a")],
+        _with(d=DatabaseState("b", "UTF8", ("CONNECT", "TEMPORARY"))),
+        [
+            ("change the owner of database d from b to a", ('ALTER DATABASE "d" OWNER TO "a";',)),
+            ("revoke CONNECT, TEMPORARY on database d from everybody", (REVOKE,)),
+        ],
+    ),
+    (
+        [ROLE],
+        [Database("d", "a", ("hstore", "pgrouting"))],
+        _with(d=DatabaseState("a", "UTF8", (), True, ("hstore",))),
+        [
+            (
+                "create extension pgrouting in database d",
+                ('CREATE EXTENSION IF NOT EXISTS "pgrouting" CASCADE;',),
+            )
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize("roles, databases, state, expected", PLANS)
+def test_plan(
+    roles: list[Role], databases: list[Database], state: State, expected: list[tuple[str, tuple[str, ...]]]
+) -> None:
+    steps = plan(roles, databases, state, lambda: SALT)
+    assert [(step.description, step.statements) for step in steps] == expected
+
+
+GRANTS: list[tuple[DatabaseState | None, list[str]]] = [
+    (
+        None,
+        [
+            "create database d owned by a",
+            "create extension postgis in database d",
+            "let a write to the tables of extension postgis in database d",
+        ],
+    ),
+    (DatabaseState("a", "UTF8", (), True, ("postgis",)), []),
+    (
+        DatabaseState("a", "UTF8", (), True, ("postgis", "postgis_topology"), ("postgis", "postgis_topology")),
+        ["let a write to the tables of extension postgis in database d"],
+    ),
+]
+
+
+@pytest.mark.parametrize("there, expected", GRANTS)
+def test_plan_grants_on_the_listed_extensions_only(there: DatabaseState | None, expected: list[str]) -> None:
+    state = _with(**({} if there is None else {"d": there}))
+    steps = plan([ROLE], [Database("d", "a", ("postgis",))], state, lambda: SALT)
+    assert [step.description for step in steps] == expected
+
+
+def test_change_script_connects_once_a_database() -> None:
+    steps = plan(
+        [ROLE], [Database("d", "a", ("hstore", "pgrouting")), Database("e", "a", ("hstore",))], EMPTY, lambda: SALT
+    )
+    lines = change_script(steps).splitlines()
+    assert lines[0] == "\\set ON_ERROR_STOP on"
+    assert [line for line in lines if line.startswith("\\connect")] == [connect_command("d"), connect_command("e")]
+    assert lines[-1] == 'CREATE EXTENSION IF NOT EXISTS "hstore" CASCADE;'
+    first_connect = lines.index(connect_command("d"))
+    assert all(not line.startswith("CREATE DATABASE") for line in lines[first_connect:])
+
+
+def test_change_script_holds_no_password() -> None:
+    script = change_script(plan([Role("a", "plain-text")], [], EMPTY, lambda: SALT))
+    assert "plain-text" not in script
+    assert verifiers_in(script) == [scram_verifier("plain-text", SALT)]
+
+
+def test_diff_shows_no_secret() -> None:
+    state = replace(
+        EMPTY,
+        roles={"a": RoleState({**GOOD, "rolcreatedb": True}, scram_verifier("other", SALT))},
+        databases={"d": DatabaseState("b", "UTF8", ("CONNECT",), True, ("plpgsql", "postgis"), ("postgis",))},
+    )
+    before, after = diff_of([ROLE, Role("n", "pw")], [Database("d", "a", ("postgis",)), Database("e", "a")], state)
+    rest = ["LOGIN", "NOSUPERUSER", "NOCREATEROLE", "NOREPLICATION", "NOBYPASSRLS"]
+    wanted = [*rest[:2], "NOCREATEDB", *rest[2:]]
+    assert before == {
+        "roles": {"a": {"attributes": [*rest[:2], "CREATEDB", *rest[2:]], "password": "another"}},
+        "databases": {
+            "d": {"owner": "b", "public": ["CONNECT"], "extensions": ["plpgsql", "postgis"], "owner_writes": []}
+        },
+    }
+    assert after == {
+        "roles": {name: {"attributes": wanted, "password": "as given"} for name in ("a", "n")},
+        "databases": {
+            "d": {"owner": "a", "public": [], "extensions": ["plpgsql", "postgis"], "owner_writes": ["postgis"]},
+            "e": {"owner": "a", "public": [], "extensions": [], "owner_writes": []},
+        },
+    }
+
+
+def test_diff_of_a_converged_server_is_empty() -> None:
+    state = _with(d=DatabaseState("a", "UTF8", (), True, ("plpgsql", "postgis")))
+    before, after = diff_of([ROLE], [Database("d", "a", ("postgis",))], state)
+    assert before == after
