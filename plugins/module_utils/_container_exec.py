@@ -97,16 +97,18 @@ def _run(command: Sequence[str], stdin: str, timeout: float) -> ExecResult:
         done = subprocess.run(
             list(command),
             input=stdin.encode("utf-8", "surrogateescape"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             timeout=timeout,
             check=False,
         )
     except subprocess.TimeoutExpired as exc:
         raise ContainerExecError(
-            f'"{" ".join(command[:3])} ..." gave no answer within {timeout:.0f} s; is the Docker engine overloaded?'
+            f'"{" ".join(command[:3])} ..." gave no answer within {timeout:.0f} s; '
+            "is the Docker engine overloaded?"
         ) from exc
-    return ExecResult(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+    return ExecResult(
+        done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    )
 
 
 def report(docker: str, container: str) -> str:
@@ -114,7 +116,8 @@ def report(docker: str, container: str) -> str:
     inspected = _run([docker, "inspect", "--format", "{{json .State}}", container], "", 30)
     logs = _run([docker, "logs", "--tail", str(_LOG_LINES), container], "", 30)
     lines = "\n".join(part.strip() for part in (logs.stdout, logs.stderr) if part.strip())
-    return f"Container {container} is {describe_state(inspected.stdout)}. Its last log lines:\n{lines or '(none)'}"
+    state = describe_state(inspected.stdout)
+    return f"Container {container} is {state}. Its last log lines:\n{lines or '(none)'}"
 
 
 def exec_when_ready(
@@ -141,10 +144,13 @@ def exec_when_ready(
         said = result.stderr.strip() or result.stdout.strip()
         if "no such container" in said.lower():
             raise ContainerExecError(
-                f'container: "{container}" does not exist; start it first, or name the container that runs the service'
+                f'container: "{container}" does not exist; start it first, '
+                "or name the container that runs the service"
             )
         if is_permanent(result):
-            raise ContainerExecError(f'container: cannot work in "{container}": {said} (exit code {result.rc})')
+            raise ContainerExecError(
+                f'container: cannot work in "{container}": {said} (exit code {result.rc})'
+            )
         if time.monotonic() + pause >= deadline:
             hint = f" ({said})" if said else ""
             raise ContainerExecError(
@@ -155,8 +161,8 @@ def exec_when_ready(
 
 
 __all__ = (
-    "READY_MARK",
     "RC_NOT_READY",
+    "READY_MARK",
     "ContainerExecError",
     "ExecResult",
     "describe_state",

@@ -138,8 +138,8 @@ def parse_users(raw: Sequence[Mapping[str, Any]], root_user: str) -> tuple[User,
         name, secret = str(item["name"]), str(item["secret_key"])
         if _USER.fullmatch(name) is None:
             raise ValueError(
-                f"{variable}.name: {json.dumps(name, ensure_ascii=False)} is no access key that MinIO and a policy's "
-                "name can hold; use 3 to 128 of A-Z a-z 0-9 . _ @ + -, beginning with a letter or a digit"
+                f"{variable}.name: {json.dumps(name, ensure_ascii=False)} is no access key that MinIO and a "
+                "policy's name can hold; use 3 to 128 of A-Z a-z 0-9 . _ @ + -, beginning with a letter or a digit"
             )
         if name == root_user:
             raise ValueError(f'{variable}.name: "{name}" is the root user; choose another name')
@@ -193,7 +193,7 @@ def _heredoc(text: str) -> str:
 
 
 def _prologue(access: Access, users: Sequence[User]) -> list[str]:
-    """A private configuration, gone when the script ends, and the wait for the server. $1: seconds to wait."""
+    """A private configuration, gone when the script ends, and the wait for the server, at most $1 seconds."""
 
     def alias(name: str, secret: str) -> dict[str, str]:
         return {"url": access.endpoint, "accessKey": name, "secretKey": secret, "api": "S3v4", "path": "auto"}
@@ -214,7 +214,9 @@ def _prologue(access: Access, users: Sequence[User]) -> list[str]:
         'export MC_CONFIG_DIR="$d" HOME="$d"',
         # mc ready asks once and then only every five seconds: start it anew instead.
         f"until timeout 2 mc --json ready {_ROOT_ALIAS} >/dev/null 2>&1 </dev/null; do",
-        f'  [ "$(date +%s)" -lt "$end" ] || {{ echo {shlex.quote(access.endpoint + " is not ready")} >&2; exit {RC_NOT_READY}; }}',
+        '  if [ "$(date +%s)" -ge "$end" ]; then',
+        f"    echo {shlex.quote(access.endpoint + ' is not ready')} >&2; exit {RC_NOT_READY}",
+        "  fi",
         "  sleep 0.3 2>/dev/null || sleep 1",
         "done",
         f"echo {READY_MARK}",
@@ -222,12 +224,12 @@ def _prologue(access: Access, users: Sequence[User]) -> list[str]:
 
 
 def _script(body: Sequence[str]) -> str:
-    # A function: a script that was cut off on its way in does nothing, and no command can read the script as its input.
+    # A function: a script that was cut off on its way in does nothing, and no command reads it as its input.
     return "\n".join(["main() {", *body, "}", 'main "$@"', ""])
 
 
 def state_script(access: Access, users: Sequence[User]) -> str:
-    """A script for ``sh -s SECONDS`` that prints what is there: sections of what mc said, each under its key."""
+    """A script for ``sh -s SECONDS`` that prints what is there: what mc said, in one section a key."""
     lines = [
         *_prologue(access, users),
         """ask() { key=$1; shift; mc --json "$@" >"$d/said.$key" 2>&1 </dev/null & keys="$keys $key"; }""",
@@ -242,7 +244,7 @@ def state_script(access: Access, users: Sequence[User]) -> str:
             f"ask key{index} ls user{index}",
             "wait",
         ]
-    lines += ["wait", """for key in $keys; do echo "@@ $key"; cat "$d/said.$key"; done"""]
+    lines += ["wait", """for key in $keys; do echo "@@ $key"; cat "$d/said.$key"; echo; done"""]
     return _script(lines)
 
 
@@ -317,7 +319,11 @@ def parse_state(output: str, users: Sequence[User]) -> State:
         found = _answer(sections[f"policy{index}"], "XMinioAdminNoSuchPolicy", f'policy "{user.policy_name}"')
         if found is not None:
             policies[user.policy_name] = dict((found.get("policyInfo") or {}).get("Policy") or {})
-    buckets = (str(item.get("key", "")).rstrip("/") for item in sections["buckets"] if item.get("status") == "success")
+    buckets = (
+        str(item.get("key", "")).rstrip("/")
+        for item in sections["buckets"]
+        if item.get("status") == "success"
+    )
     return State(tuple(sorted(name for name in buckets if name)), states, policies)
 
 
@@ -351,7 +357,9 @@ def _normal(policy: Mapping[str, Any]) -> tuple[str, list[str]]:
     statements = policy.get("Statement") or []
     if isinstance(statements, Mapping):
         statements = [statements]
-    return str(policy.get("Version", "")), sorted(json.dumps(_normal_statement(s), sort_keys=True) for s in statements)
+    return str(policy.get("Version", "")), sorted(
+        json.dumps(_normal_statement(s), sort_keys=True) for s in statements
+    )
 
 
 def _normal_statement(statement: Mapping[str, Any]) -> dict[str, Any]:
@@ -410,10 +418,9 @@ def _user_steps(user: User, state: State) -> list[Step]:
     steps: list[Step] = []
     policy = state.policies.get(user.policy_name)
     if policy is None or not same_policy(policy, user.policy):
-        verb = "create" if policy is None else "mend"
         steps.append(
             Step(
-                f"{verb} policy {user.policy_name}",
+                f"{'create' if policy is None else 'mend'} policy {user.policy_name}",
                 ("admin", "policy", "create", _ROOT_ALIAS, user.policy_name, _POLICY_FILE),
                 policy=user.policy,
             )
@@ -421,7 +428,7 @@ def _user_steps(user: User, state: State) -> list[Step]:
     there = state.users.get(user.name)
     verb = _user_verb(there)
     if verb is not None:
-        # Creates, sets the key and enables, all in one; the policies stay. Both values come from standard input.
+        # Creates, sets the key and enables, all in one; the policies stay. mc reads both from its input.
         steps.append(
             Step(
                 verb.format(user.name),
@@ -482,7 +489,9 @@ exit 1; }; }""",
         arguments = [shlex.quote(argument) for argument in step.arguments]
         if step.policy is not None:
             lines.append(f'cat >"$d/policy.json" {_heredoc(json.dumps(step.policy))}')
-            arguments = ['"$d/policy.json"' if argument == _POLICY_FILE else argument for argument in arguments]
+            arguments = [
+                '"$d/policy.json"' if argument == _POLICY_FILE else argument for argument in arguments
+            ]
         redirect = "</dev/null" if step.stdin is None else _heredoc(step.stdin)
         lines.append(f"step {number} {' '.join(arguments)} {redirect}")
     return _script(lines)
@@ -497,9 +506,15 @@ def failed_step(output: str, steps: Sequence[Step]) -> str | None:
     return None
 
 
-def diff_of(buckets: Sequence[str], users: Sequence[User], state: State) -> tuple[dict[str, Any], dict[str, Any]]:
+def diff_of(
+    buckets: Sequence[str], users: Sequence[User], state: State
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is there and what will be, without a secret key."""
-    before: dict[str, Any] = {"buckets": sorted(set(buckets) & set(state.buckets)), "users": {}, "policies": {}}
+    before: dict[str, Any] = {
+        "buckets": sorted(set(buckets) & set(state.buckets)),
+        "users": {},
+        "policies": {},
+    }
     after: dict[str, Any] = {"buckets": sorted(buckets), "users": {}, "policies": {}}
     words = {True: "as given", False: "another", None: "unknown"}
     for user in users:

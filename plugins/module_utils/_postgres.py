@@ -36,8 +36,8 @@ _ROLE_ATTRIBUTES: Mapping[str, tuple[bool, str]] = {
     "rolbypassrls": (False, "NOBYPASSRLS"),
 }
 
-# Tables and sequences that users of an extension write to, but that belong to the superuser who created it. Without
-# a grant the owner of the database can create no topology and no spatial reference system.
+# Tables and sequences that users of an extension write to, but that belong to the superuser who created it.
+# Without a grant the owner of the database can create no topology and no spatial reference system.
 _WRITTEN_BY_USERS: Mapping[str, tuple[str, ...]] = {
     "postgis": ("spatial_ref_sys",),
     "postgis_topology": ("topology", "layer", "topology_id_seq"),
@@ -178,7 +178,9 @@ def check_name(variable: str, name: str) -> None:
     if not name:
         raise ValueError(f"{variable}: is empty; give it a name")
     if any(unicodedata.category(char) in ("Cc", "Cs") for char in name):
-        raise ValueError(f"{variable}: {json.dumps(name)} holds a control character; use printable characters")
+        raise ValueError(
+            f"{variable}: {json.dumps(name)} holds a control character; use printable characters"
+        )
     if len(name.encode("utf-8")) > _LONGEST_NAME:
         raise ValueError(f"{variable}: {shown} is longer than {_LONGEST_NAME} bytes; shorten it")
 
@@ -198,14 +200,17 @@ def parse_roles(raw: Sequence[Mapping[str, Any]], superuser: str) -> tuple[Role,
         _check_role_name(f"{variable}.name", name)
         if name == superuser:
             raise ValueError(
-                f'{variable}.name: "{name}" is the superuser, which would lose its rights; remove it from roles'
+                f'{variable}.name: "{name}" is the superuser, which would lose its rights; '
+                "remove it from roles"
             )
         if any(role.name == name for role in roles):
             raise ValueError(f'{variable}.name: "{name}" is listed twice; keep one')
         if not password:
             raise ValueError(f'{variable}.password: is empty for "{name}", so nobody could log in; set one')
         if "\0" in password:
-            raise ValueError(f'{variable}.password: holds a NUL character for "{name}"; no client can send it')
+            raise ValueError(
+                f'{variable}.password: holds a NUL character for "{name}"; no client can send it'
+            )
         roles.append(Role(name, password))
     return tuple(roles)
 
@@ -263,11 +268,14 @@ def _in_list(column: str, names: Sequence[str]) -> str:
 
 
 def _written_relations(extensions: Sequence[str]) -> str:
-    """FROM and WHERE clause of the relations that users of these extensions write to: c in pg_class, x in pg_extension."""
+    """FROM and WHERE of the relations (c) that users of these extensions (x) write to."""
     pairs = [(extension, relation) for extension in extensions for relation in _WRITTEN_BY_USERS[extension]]
-    listed = ", ".join(f"({quote_literal(extension)}, {quote_literal(relation)})" for extension, relation in pairs)
+    listed = ", ".join(
+        f"({quote_literal(extension)}, {quote_literal(relation)})" for extension, relation in pairs
+    )
     return (
-        "FROM pg_depend p JOIN pg_extension x ON p.refclassid = 'pg_extension'::regclass AND p.refobjid = x.oid "
+        "FROM pg_depend p "
+        "JOIN pg_extension x ON p.refclassid = 'pg_extension'::regclass AND p.refobjid = x.oid "
         "JOIN pg_class c ON p.classid = 'pg_class'::regclass AND p.objid = c.oid "
         f"WHERE p.deptype = 'e' AND (x.extname, c.relname) IN ({listed})"
     )
@@ -281,13 +289,14 @@ def _ungranted(owner: str) -> str:
         "AND has_table_privilege(r.oid, c.oid, 'DELETE') END"
     )
     return (
-        f"SELECT jsonb_agg(DISTINCT x.extname) {_written_relations(list(_WRITTEN_BY_USERS))} AND NOT coalesce("
+        f"SELECT jsonb_agg(DISTINCT x.extname) {_written_relations(list(_WRITTEN_BY_USERS))} "
+        "AND NOT coalesce("
         f"(SELECT {granted} FROM pg_roles r WHERE r.rolname = {quote_literal(owner)}), false)"
     )
 
 
 def state_script(roles: Sequence[Role], databases: Sequence[Database]) -> str:
-    """A psql script that prints the state as one JSON object a line: the server, then each database that exists."""
+    """A psql script that prints the state, a JSON object a line: the server, then each database there is."""
     names = list(dict.fromkeys([role.name for role in roles] + [database.owner for database in databases]))
     managed = [role.name for role in roles]
     attributes = ", ".join(f"'{column}', r.{column}" for column in _ROLE_ATTRIBUTES)
@@ -368,23 +377,21 @@ class Step:
     database: str | None = None
 
 
-def problems(
-    roles: Sequence[Role], databases: Sequence[Database], state: State
-) -> list[str]:
+def problems(roles: Sequence[Role], databases: Sequence[Database], state: State) -> list[str]:
     """Everything that makes the change impossible, found before the first one."""
     found: list[str] = []
     known = {role.name for role in roles} | set(state.roles)
     for index, database in enumerate(databases):
         if database.owner not in known:
             found.append(
-                f'databases[{index}].owner: role "{database.owner}" of database "{database.name}" does not exist; '
-                "add it to roles"
+                f'databases[{index}].owner: role "{database.owner}" of database "{database.name}" '
+                "does not exist; add it to roles"
             )
         there = state.databases.get(database.name)
         if there is not None and there.encoding != "UTF8":
             found.append(
-                f'databases[{index}].name: database "{database.name}" exists with encoding {there.encoding}, which '
-                "cannot be changed; dump it, drop it, and restore it into one with UTF8"
+                f'databases[{index}].name: database "{database.name}" exists with encoding {there.encoding}, '
+                "which cannot be changed; dump it, drop it, and restore it into one with UTF8"
             )
         if there is not None and not there.connectable:
             found.append(
@@ -400,14 +407,16 @@ def problems(
                 continue
             needed = "" if lacking == extension else f' (needed by "{extension}")'
             found.append(
-                f'databases[{index}].extensions: "{lacking}"{needed}, wanted in database "{database.name}", is not '
-                f"available in this server's image; use an image that has it, or one of: "
+                f'databases[{index}].extensions: "{lacking}"{needed}, wanted in database "{database.name}", '
+                f"is not available in this server's image; use an image that has it, or one of: "
                 f"{', '.join(sorted(state.available)) or '(none)'}"
             )
     return found
 
 
-def _lacking(extension: str, installed: Sequence[str], available: Mapping[str, tuple[str, ...]]) -> str | None:
+def _lacking(
+    extension: str, installed: Sequence[str], available: Mapping[str, tuple[str, ...]]
+) -> str | None:
     """The first extension that CREATE EXTENSION ... CASCADE would not find, if any."""
     seen: set[str] = set()
     queue = [extension]
@@ -444,13 +453,17 @@ def _role_steps(role: Role, there: RoleState | None, salt: Callable[[], bytes]) 
         verifier = quote_literal(scram_verifier(role.password, salt()))
         return [Step(f"create role {role.name}", (f"CREATE ROLE {name} {clauses} PASSWORD {verifier};",))]
     steps: list[Step] = []
-    drifted = [clause for column, (value, clause) in _ROLE_ATTRIBUTES.items() if there.attributes[column] != value]
+    drifted = [
+        clause for column, (value, clause) in _ROLE_ATTRIBUTES.items() if there.attributes[column] != value
+    ]
     if drifted:
         clauses = " ".join(drifted)
         steps.append(Step(f"alter role {role.name}: {clauses}", (f"ALTER ROLE {name} {clauses};",)))
     if not password_matches(role.password, there.verifier):
         verifier = quote_literal(scram_verifier(role.password, salt()))
-        steps.append(Step(f"set the password of role {role.name}", (f"ALTER ROLE {name} PASSWORD {verifier};",)))
+        steps.append(
+            Step(f"set the password of role {role.name}", (f"ALTER ROLE {name} PASSWORD {verifier};",))
+        )
     return steps
 
 
@@ -493,8 +506,14 @@ def _extension_steps(database: Database, there: DatabaseState | None) -> list[St
         if extension in _WRITTEN_BY_USERS and (extension not in installed or extension in ungranted):
             steps.append(
                 Step(
-                    f"let {database.owner} write to the tables of extension {extension} in database {database.name}",
-                    ("BEGIN;", "SET LOCAL search_path = pg_catalog;", _grant(extension, database.owner), "COMMIT;"),
+                    f"let {database.owner} write to the tables of extension {extension} "
+                    f"in database {database.name}",
+                    (
+                        "BEGIN;",
+                        "SET LOCAL search_path = pg_catalog;",
+                        _grant(extension, database.owner),
+                        "COMMIT;",
+                    ),
                     database.name,
                 )
             )

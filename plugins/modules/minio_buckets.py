@@ -11,11 +11,14 @@ module: minio_buckets
 short_description: Keep buckets and their users in a MinIO container as they are wanted
 version_added: 0.1.0
 description:
-  - Creates buckets and users that may use certain buckets and nothing else, in a MinIO server that runs in a container, and
-    mends what has drifted (another secret key, a disabled user, a changed policy, more policies, membership in groups).
-  - The server is reached with C(docker exec) and the C(mc) of its image, so nothing needs to be installed on the host but the
-    docker CLI. A converged run is one C(docker exec), a change is two, however long the lists are.
-  - Secrets reach C(mc) through standard input and a private directory in the container's C(/tmp), which is removed at once.
+  - Creates buckets and users that may use certain buckets and nothing else, in a MinIO server that runs in a
+    container, and mends what has drifted (another secret key, a disabled user, a changed policy, more
+    policies, membership in groups).
+  - The server is reached with C(docker exec) and the C(mc) of its image, so nothing needs to be installed on
+    the host but the docker CLI. A converged run is one C(docker exec), a change is two, however long the
+    lists are.
+  - Secrets reach C(mc) through standard input and a private directory in the container's C(/tmp), which is
+    removed at once.
   - Buckets and users are never removed, and those that are not listed are left alone.
 author:
   - opengeoai.hub contributors (@opengeoai)
@@ -28,7 +31,9 @@ attributes:
     description: Can run in check mode and return changed status without changing anything.
   diff_mode:
     support: full
-    description: Returns what was changed in diff mode. Secret keys are shown as V(as given), V(another) or V(unknown) only.
+    description:
+      - Returns what was changed in diff mode. Secret keys are shown as V(as given), V(another) or V(unknown)
+        only.
   idempotent:
     support: full
     description: A second run with the same options changes nothing.
@@ -64,7 +69,8 @@ options:
         type: str
         required: true
   users:
-    description: Users, each with one policy, C(hub-NAME), that lets it list, read, write and delete in its buckets.
+    description:
+      - Users, each with one policy, C(hub-NAME), that lets it list, read, write and delete in its buckets.
     type: list
     elements: dict
     default: []
@@ -222,7 +228,9 @@ def main() -> None:
         try:
             state = parse_state(shell.read(state_script(access, users)), users)
         except ValueError as exc:
-            raise ValueError(scrub(str(exc), [access.root_password, *(user.secret_key for user in users)])) from exc
+            raise ValueError(
+                scrub(str(exc), [access.root_password, *(user.secret_key for user in users)])
+            ) from exc
         found = problems(buckets, users, state)
         if found:
             raise ValueError("\n".join(found))

@@ -11,13 +11,15 @@ module: postgres_databases
 short_description: Keep roles, databases and extensions in a PostgreSQL container as they are wanted
 version_added: 0.1.0
 description:
-  - Creates login roles, databases and extensions in a PostgreSQL server that runs in a container, and mends what has drifted.
-  - The server is reached with C(docker exec) over the Unix socket in the container, so nothing needs to be installed on
-    the host but the docker CLI. A converged run is one C(docker exec), a change is two, however long the lists are.
-  - Everything that makes the change impossible (an extension that the image does not have, an owner that does not exist, a
-    database with another encoding) is found before the first change.
-  - Passwords are compared by recomputing the stored SCRAM-SHA-256 verifier, and set as a verifier, so that they never reach
-    the server's log, a command line or an environment.
+  - Creates login roles, databases and extensions in a PostgreSQL server that runs in a container, and mends
+    what has drifted.
+  - The server is reached with C(docker exec) over the Unix socket in the container, so nothing needs to be
+    installed on the host but the docker CLI. A converged run is one C(docker exec), a change is two, however
+    long the lists are.
+  - Everything that makes the change impossible (an extension that the image does not have, an owner that does
+    not exist, a database with another encoding) is found before the first change.
+  - Passwords are compared by recomputing the stored SCRAM-SHA-256 verifier, and set as a verifier, so that
+    they never reach the server's log, a command line or an environment.
   - Nothing is ever dropped. Roles, databases and extensions that are not listed are left alone.
 author:
   - opengeoai.hub contributors (@opengeoai)
@@ -42,13 +44,15 @@ options:
   superuser:
     description:
       - Role that connects, over the Unix socket in the container.
-      - It must be trusted there, as in the official image, and be a superuser, since verifiers are read from C(pg_authid).
+      - It must be trusted there, as in the official image, and be a superuser, since verifiers are read from
+        C(pg_authid).
     type: str
     default: postgres
   wait_timeout:
     description:
       - Seconds to wait until the server accepts connections over TCP.
-      - The temporary server with which the official image initialises a new data directory does not count as one.
+      - The temporary server with which the official image initialises a new data directory does not count as
+        one.
     type: int
     default: 60
   roles:
@@ -61,7 +65,8 @@ options:
         description:
           - Name of the role, at most 63 bytes.
           - Names that begin with C(pg_) and the name of the O(superuser) are refused.
-          - The role gets C(LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS), also when it exists already.
+          - The role gets C(LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS), also when it
+            exists already.
         type: str
         required: true
       password:
@@ -88,8 +93,9 @@ options:
         description:
           - Extensions to create, in this order, by the O(superuser), with the extensions they need.
           - Those that exist keep their version.
-          - With V(postgis) and V(postgis_topology) the owner may also write to their tables (C(spatial_ref_sys), C(topology),
-            C(layer)), without which it could create no topology and no spatial reference system.
+          - With V(postgis) and V(postgis_topology) the owner may also write to their tables
+            (C(spatial_ref_sys), C(topology), C(layer)), without which it could create no topology and no
+            spatial reference system.
         type: list
         elements: str
         default: []
@@ -159,7 +165,9 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._postgres import (
 # $1 seconds to wait, $2 superuser; the SQL comes on standard input.
 # TCP, since the temporary server of an initialisation listens on the Unix socket only.
 _RUN_PSQL = f"""
-command -v pg_isready >/dev/null && command -v psql >/dev/null || {{ echo 'the image has no psql or pg_isready' >&2; exit 127; }}
+for tool in pg_isready psql date; do
+  command -v "$tool" >/dev/null || {{ echo "the image has no $tool" >&2; exit 127; }}
+done
 end=$(( $(date +%s) + $1 ))
 until pg_isready -q -h 127.0.0.1; do
   [ "$(date +%s)" -lt "$end" ] || {{ pg_isready -h 127.0.0.1 >&2; exit {RC_NOT_READY}; }}
@@ -201,7 +209,9 @@ def argument_spec() -> dict[str, dict[str, object]]:
 class Psql:
     """Runs scripts by the superuser; raises ValueError with what psql said, rid of secrets."""
 
-    def __init__(self, docker: str, container: str, superuser: str, wait_timeout: int, secrets: Sequence[str]) -> None:
+    def __init__(
+        self, docker: str, container: str, superuser: str, wait_timeout: int, secrets: Sequence[str]
+    ) -> None:
         self._docker = docker
         self._container = container
         self._superuser = superuser
@@ -221,7 +231,9 @@ class Psql:
         except ContainerExecError as exc:
             raise ValueError(scrub(str(exc), secrets)) from exc
         if result.rc != 0:
-            raise ValueError(scrub(f"psql failed to {doing} (exit code {result.rc}): {result.stderr.strip()}", secrets))
+            raise ValueError(
+                scrub(f"psql failed to {doing} (exit code {result.rc}): {result.stderr.strip()}", secrets)
+            )
         return result.output
 
 

@@ -77,7 +77,7 @@ class Config:
     services: Mapping[str, Service]
     ca_file: str | None = None
     secrets_dir: str = "/etc/opengeoai/secrets"
-    rustdesk_public_key_file: str | None = None
+    public_files: Mapping[str, str] = field(default_factory=dict)
     urls: Mapping[str, str] = field(default_factory=dict)
     credentials: Mapping[str, Credential] = field(default_factory=dict)
 
@@ -145,7 +145,7 @@ def parse_config(text: str) -> Config:
         services=services,
         ca_file=_typed("stack", data, "ca_file", str, None),
         secrets_dir=_typed("stack", data, "secrets_dir", str, Config.secrets_dir),
-        rustdesk_public_key_file=_typed("stack", data, "rustdesk_public_key_file", str, None),
+        public_files=_typed("stack", data, "public_files", dict, {}),
         urls=_typed("stack", data, "urls", dict, {}),
         credentials=credentials,
     )
@@ -652,7 +652,7 @@ def read_secret(directory: str, name: str) -> str:
         ) from exc
 
 
-def build_info(config: Config, read: Callable[[str], str], public_key: str | None) -> dict[str, Any]:
+def build_info(config: Config, read: Callable[[str], str], public: Mapping[str, str | None]) -> dict[str, Any]:
     credentials: dict[str, dict[str, str]] = {}
     for name, one in config.credentials.items():
         credentials[name] = {"user": one.user, "password": read(one.secret)}
@@ -662,7 +662,7 @@ def build_info(config: Config, read: Callable[[str], str], public_key: str | Non
         "domain": config.domain,
         "urls": dict(config.urls),
         "credentials": credentials,
-        "rustdesk_public_key": public_key,
+        **public,
         "ca_file": config.ca_file,
     }
 
@@ -672,17 +672,17 @@ def show_info(context: Context, uid: int) -> int:
     if uid != 0:
         context.complain("the secrets can be read by root only; run: sudo opengeoai info")
         return EXIT_FAILED
-    public_key = None
-    if config.rustdesk_public_key_file is not None:
+    public: dict[str, str | None] = {}
+    for name, path in config.public_files.items():
         try:
-            public_key = Path(config.rustdesk_public_key_file).read_text(encoding="utf-8").strip()
+            public[name] = Path(path).read_text(encoding="utf-8").strip()
         except OSError as exc:
+            public[name] = None
             context.complain(
-                f"no public key of RustDesk yet: {config.rustdesk_public_key_file}: {exc.strerror};"
-                " hbbr writes it when it first starts, see: opengeoai status"
+                f"no {name} yet: {path}: {exc.strerror}; its service writes it when it first starts, see: opengeoai status"
             )
     try:
-        info = build_info(config, lambda name: read_secret(config.secrets_dir, name), public_key)
+        info = build_info(config, lambda name: read_secret(config.secrets_dir, name), public)
     except ConfigError as exc:
         context.complain(str(exc))
         return EXIT_FAILED

@@ -109,7 +109,7 @@ def test_standard_input_and_arguments(tmp_path: Path) -> None:
 def test_repeats_until_the_container_runs(tmp_path: Path) -> None:
     docker = _docker(
         tmp_path,
-        f'[ "$n" -ge 3 ] && {{ echo {READY_MARK}; exit 0; }}; echo "Container box is not running" >&2; exit 1',
+        f'[ "$n" -ge 3 ] && {{ echo {READY_MARK}; exit 0; }}; echo "box is not running" >&2; exit 1',
     )
     assert _run(docker, 5).ready
     assert len((tmp_path / "calls").read_text().splitlines()) == 3

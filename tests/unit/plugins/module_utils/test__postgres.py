@@ -45,7 +45,10 @@ GOOD = {
 }
 # Made by a PostgreSQL 17 server from the plain password (CREATE ROLE ... PASSWORD 'Pa$$wörd 1').
 SERVER_PASSWORD = "Pa$$wörd 1"
-SERVER_VERIFIER = "SCRAM-SHA-256$4096:6+IYVTtBfUsEeW5m3DHtzA==$N3ZV+QF1V0jCyRWfQ4aMiTLj1bBooIDyoYsJnuWt4VU=:ugQ+2fzXx1zZwna258X+kDWyAdaYC9Nl2r5UXyydlsk="
+SERVER_VERIFIER = (
+    "SCRAM-SHA-256$4096:6+IYVTtBfUsEeW5m3DHtzA==$"
+    "N3ZV+QF1V0jCyRWfQ4aMiTLj1bBooIDyoYsJnuWt4VU=:ugQ+2fzXx1zZwna258X+kDWyAdaYC9Nl2r5UXyydlsk="
+)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,7 @@ PREPARED: list[tuple[str, bytes]] = [
     ("\u00aa", b"a"),
     ("e\u0301", "\u00e9".encode()),
     ("a\u200bb", b"a b"),
-    # Refused by SASLprep, so taken as it is: nothing left, control, unassigned in Unicode 3.2, mixed direction.
+    # Refused by SASLprep, so taken as they are: nothing left, control, unassigned, mixed directions.
     ("\u00ad", "\u00ad".encode()),
     ("\u00aa\x07", "\u00aa\x07".encode()),
     ("\u00aa\U0001f600", "\u00aa\U0001f600".encode()),
@@ -270,7 +273,7 @@ def test_parse_state_keeps_names_with_unicode_line_ends() -> None:
 
 @pytest.mark.parametrize("output", ["", "no json", "[]", "{}", '{"version": "17", "roles": []}'])
 def test_parse_state_refuses(output: str) -> None:
-    with pytest.raises(ValueError, match="^psql printed something else than the server's state "):
+    with pytest.raises(ValueError, match=r"^psql printed something else than the server's state "):
         parse_state(output)
 
 
@@ -324,7 +327,8 @@ PROBLEMS: list[tuple[Database, State, list[str]]] = [
         Database("d", "a", ("hstore", "postgiss")),
         EMPTY,
         [
-            'databases[0].extensions: "postgiss", wanted in database "d", is not available in this server\'s image; '
+            'databases[0].extensions: "postgiss", wanted in database "d", '
+            "is not available in this server's image; "
             "use an image that has it, or one of: broken, hstore, pgrouting, postgis"
         ],
     ),
@@ -332,8 +336,8 @@ PROBLEMS: list[tuple[Database, State, list[str]]] = [
         Database("d", "a", ("broken",)),
         EMPTY,
         [
-            'databases[0].extensions: "gone" (needed by "broken"), wanted in database "d", is not available in this '
-            "server's image; use an image that has it, or one of: broken, hstore, pgrouting, postgis"
+            'databases[0].extensions: "gone" (needed by "broken"), wanted in database "d", is not available '
+            "in this server's image; use an image that has it, or one of: broken, hstore, pgrouting, postgis"
         ],
     ),
     # What is installed already need not be available (any more).
@@ -351,17 +355,25 @@ def test_problems(database: Database, state: State, expected: list[str]) -> None
 VERIFIER = scram_verifier("pw", SALT)
 CREATE_ROLE = (
     "create role a",
-    (f'CREATE ROLE "a" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD \'{VERIFIER}\';',),
+    (
+        'CREATE ROLE "a" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS '
+        f"PASSWORD '{VERIFIER}';",
+    ),
 )
 REVOKE = 'REVOKE CONNECT, TEMPORARY ON DATABASE "d" FROM PUBLIC;'
 CREATE_DATABASE = (
     "create database d owned by a",
-    ("CREATE DATABASE \"d\" OWNER \"a\" ENCODING 'UTF8' TEMPLATE template0;", REVOKE),
+    ('CREATE DATABASE "d" OWNER "a" ENCODING \'UTF8\' TEMPLATE template0;', REVOKE),
 )
 
 PLANS: list[tuple[list[Role], list[Database], State, list[tuple[str, tuple[str, ...]]]]] = [
     ([ROLE], [Database("d", "a")], EMPTY, [CREATE_ROLE, CREATE_DATABASE]),
-    ([ROLE], [Database("d", "a", ("hstore",))], _with(d=DatabaseState("a", "UTF8", (), True, ("hstore",))), []),
+    (
+        [ROLE],
+        [Database("d", "a", ("hstore",))],
+        _with(d=DatabaseState("a", "UTF8", (), True, ("hstore",))),
+        [],
+    ),
     (
         [ROLE],
         [],
@@ -416,7 +428,9 @@ GRANTS: list[tuple[DatabaseState | None, list[str]]] = [
     ),
     (DatabaseState("a", "UTF8", (), True, ("postgis",)), []),
     (
-        DatabaseState("a", "UTF8", (), True, ("postgis", "postgis_topology"), ("postgis", "postgis_topology")),
+        DatabaseState(
+            "a", "UTF8", (), True, ("postgis", "postgis_topology"), ("postgis", "postgis_topology")
+        ),
         ["let a write to the tables of extension postgis in database d"],
     ),
 ]
@@ -431,11 +445,17 @@ def test_plan_grants_on_the_listed_extensions_only(there: DatabaseState | None, 
 
 def test_change_script_connects_once_a_database() -> None:
     steps = plan(
-        [ROLE], [Database("d", "a", ("hstore", "pgrouting")), Database("e", "a", ("hstore",))], EMPTY, lambda: SALT
+        [ROLE],
+        [Database("d", "a", ("hstore", "pgrouting")), Database("e", "a", ("hstore",))],
+        EMPTY,
+        lambda: SALT,
     )
     lines = change_script(steps).splitlines()
     assert lines[0] == "\\set ON_ERROR_STOP on"
-    assert [line for line in lines if line.startswith("\\connect")] == [connect_command("d"), connect_command("e")]
+    assert [line for line in lines if line.startswith("\\connect")] == [
+        connect_command("d"),
+        connect_command("e"),
+    ]
     assert lines[-1] == 'CREATE EXTENSION IF NOT EXISTS "hstore" CASCADE;'
     first_connect = lines.index(connect_command("d"))
     assert all(not line.startswith("CREATE DATABASE") for line in lines[first_connect:])
@@ -453,19 +473,31 @@ def test_diff_shows_no_secret() -> None:
         roles={"a": RoleState({**GOOD, "rolcreatedb": True}, scram_verifier("other", SALT))},
         databases={"d": DatabaseState("b", "UTF8", ("CONNECT",), True, ("plpgsql", "postgis"), ("postgis",))},
     )
-    before, after = diff_of([ROLE, Role("n", "pw")], [Database("d", "a", ("postgis",)), Database("e", "a")], state)
+    before, after = diff_of(
+        [ROLE, Role("n", "pw")], [Database("d", "a", ("postgis",)), Database("e", "a")], state
+    )
     rest = ["LOGIN", "NOSUPERUSER", "NOCREATEROLE", "NOREPLICATION", "NOBYPASSRLS"]
     wanted = [*rest[:2], "NOCREATEDB", *rest[2:]]
     assert before == {
         "roles": {"a": {"attributes": [*rest[:2], "CREATEDB", *rest[2:]], "password": "another"}},
         "databases": {
-            "d": {"owner": "b", "public": ["CONNECT"], "extensions": ["plpgsql", "postgis"], "owner_writes": []}
+            "d": {
+                "owner": "b",
+                "public": ["CONNECT"],
+                "extensions": ["plpgsql", "postgis"],
+                "owner_writes": [],
+            }
         },
     }
     assert after == {
         "roles": {name: {"attributes": wanted, "password": "as given"} for name in ("a", "n")},
         "databases": {
-            "d": {"owner": "a", "public": [], "extensions": ["plpgsql", "postgis"], "owner_writes": ["postgis"]},
+            "d": {
+                "owner": "a",
+                "public": [],
+                "extensions": ["plpgsql", "postgis"],
+                "owner_writes": ["postgis"],
+            },
             "e": {"owner": "a", "public": [], "extensions": [], "owner_writes": []},
         },
     }

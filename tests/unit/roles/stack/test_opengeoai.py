@@ -107,7 +107,7 @@ CONFIG: dict[str, Any] = {
     "domain": "hub.test",
     "ca_file": "/ca.pem",
     "secrets_dir": "/secrets",
-    "rustdesk_public_key_file": "/id.pub",
+    "public_files": {"rustdesk_public_key": "/id.pub"},
     "services": [
         {"name": "postgres", "depends_on": [], "start_timeout": 120, "stop_timeout": 60},
         {"name": "mlflow", "depends_on": ["postgres"]},
@@ -272,7 +272,7 @@ def test_table() -> None:
 
 def test_build_info() -> None:
     secrets = {"mlflow_password": "m", "postgres_gis_password": "p"}
-    assert tool.build_info(tool.parse_config(json.dumps(CONFIG)), secrets.__getitem__, "KEY") == {
+    assert tool.build_info(tool.parse_config(json.dumps(CONFIG)), secrets.__getitem__, {"rustdesk_public_key": "KEY"}) == {
         "domain": "hub.test",
         "urls": {"homepage": "https://hub.test"},
         "credentials": {
@@ -547,7 +547,7 @@ def make_secrets(directory: Path) -> dict[str, Any]:
     (directory / "mlflow_password").write_text('p"w\\é')
     (directory / "postgres_gis_password").write_text("gispw")
     (directory / "id.pub").write_text("KEY=\n")
-    return {"secrets_dir": str(directory), "rustdesk_public_key_file": str(directory / "id.pub")}
+    return {"secrets_dir": str(directory), "public_files": {"rustdesk_public_key": str(directory / "id.pub")}}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="secrets are root's")
@@ -562,7 +562,7 @@ def test_info_prints_json(tmp_path: Path) -> None:
     (tmp_path / "id.pub").unlink()
     done = run_tool("--config", config, "info")
     assert (done.returncode, json.loads(done.stdout)["rustdesk_public_key"]) == (0, None)
-    assert done.stderr.startswith(f"no public key of RustDesk yet: {tmp_path}/id.pub: No such file")
+    assert done.stderr.startswith(f"no rustdesk_public_key yet: {tmp_path}/id.pub: No such file")
     (tmp_path / "mlflow_password").unlink()
     done = run_tool("--config", config, "info")
     assert (done.returncode, done.stdout) == (1, "")

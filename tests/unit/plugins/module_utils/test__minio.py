@@ -1,0 +1,523 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.opengeoai.hub.plugins.module_utils._minio import (
+    Access,
+    McError,
+    State,
+    Step,
+    User,
+    UserState,
+    bucket_policy,
+    change_script,
+    check_bucket_name,
+    check_secret,
+    diff_of,
+    error_in,
+    failed_step,
+    parse_buckets,
+    parse_sections,
+    parse_state,
+    parse_users,
+    plan,
+    problems,
+    same_policy,
+    state_script,
+)
+
+ACCESS = Access("http://127.0.0.1:9000", "root", "r'oot \"pw\\ $x é")
+USER = User("mlflow", "s'ecret \"k\\ $x é", ("mlflow",))
+POLICY: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": [
+                "s3:AbortMultipartUpload",
+                "s3:DeleteObject",
+                "s3:GetObject",
+                "s3:ListMultipartUploadParts",
+                "s3:PutObject",
+            ],
+            "Resource": ["arn:aws:s3:::mlflow/*"],
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+            "Resource": ["arn:aws:s3:::mlflow"],
+        },
+    ],
+}
+
+BUCKET_NAMES: list[tuple[str, str | None]] = [
+    ("mlflow", None),
+    ("a.b-c1", None),
+    ("a" * 63, None),
+    ("1.2.3", None),
+    ("ab", '"ab" has 2 characters; use 3 to 63'),
+    ("a" * 64, f'"{"a" * 64}" has 64 characters; use 3 to 63'),
+    (
+        "Big",
+        '"Big" may hold only a-z, 0-9, dots and hyphens, and has to begin and end with a letter or a digit',
+    ),
+    (
+        "-ab",
+        '"-ab" may hold only a-z, 0-9, dots and hyphens, and has to begin and end with a letter or a digit',
+    ),
+    (
+        "abc\n",
+        '"abc\\n" may hold only a-z, 0-9, dots and hyphens, '
+        "and has to begin and end with a letter or a digit",
+    ),
+    ("a..b", '"a..b" has two dots, or a dot and a hyphen, side by side; separate them'),
+    ("a.-b", '"a.-b" has two dots, or a dot and a hyphen, side by side; separate them'),
+    ("10.0.0.1", '"10.0.0.1" looks like an IP address; use a name'),
+    ("xn--a", '"xn--a" begins with "xn--", which S3 reserves; choose another name'),
+    ("a-s3alias", '"a-s3alias" ends with "-s3alias", which S3 reserves; choose another name'),
+    ("minio", '"minio" is reserved by MinIO; choose another name'),
+]
+
+
+@pytest.mark.parametrize("name, message", BUCKET_NAMES)
+def test_check_bucket_name(name: str, message: str | None) -> None:
+    if message is None:
+        check_bucket_name("v", name)
+        return
+    with pytest.raises(ValueError) as caught:
+        check_bucket_name("v", name)
+    assert str(caught.value) == f"v: {message}"
+
+
+SECRETS: list[tuple[str, str | None]] = [
+    ("12345678", None),
+    ("  é $x %s ", None),
+    ("x" * 1024, None),
+    ("1234567", "v: has 7 characters; MinIO wants 8 at least"),
+    ("1234567\n8", "v: holds a control character; use printable characters"),
+    ("é" * 513, "v: is longer than 1024 bytes; shorten it"),
+]
+
+
+@pytest.mark.parametrize("secret, message", SECRETS)
+def test_check_secret(secret: str, message: str | None) -> None:
+    if message is None:
+        check_secret("v", secret)
+        return
+    with pytest.raises(ValueError) as caught:
+        check_secret("v", secret)
+    assert str(caught.value) == message
+
+
+def _user(**changes: Any) -> dict[str, Any]:
+    return {"name": "abc", "secret_key": "12345678", "buckets": ["one"], **changes}
+
+
+BAD_USERS: list[tuple[list[dict[str, Any]], str]] = [
+    (
+        [_user(name="a,b")],
+        'users[0].name: "a,b" is no access key that MinIO and a policy\'s name can hold; '
+        "use 3 to 128 of A-Z a-z 0-9 . _ @ + -, beginning with a letter or a digit",
+    ),
+    (
+        [_user(name="-ab")],
+        'users[0].name: "-ab" is no access key that MinIO and a policy\'s name can hold; '
+        "use 3 to 128 of A-Z a-z 0-9 . _ @ + -, beginning with a letter or a digit",
+    ),
+    ([_user(name="root")], 'users[0].name: "root" is the root user; choose another name'),
+    ([_user(), _user()], 'users[1].name: "abc" is listed twice; merge the entries'),
+    ([_user(secret_key="short")], "users[0].secret_key: has 5 characters; MinIO wants 8 at least"),
+    ([_user(buckets=[])], 'users[0].buckets: is empty for "abc"; name a bucket that it may use'),
+    ([_user(buckets=["one", "x"])], 'users[0].buckets[1]: "x" has 1 characters; use 3 to 63'),
+]
+
+
+@pytest.mark.parametrize("raw, message", BAD_USERS)
+def test_parse_users_refuses(raw: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse_users(raw, "root")
+    assert str(caught.value) == message
+
+
+def test_parse() -> None:
+    assert parse_users([_user(buckets=["one", "two", "one"])], "root") == (
+        User("abc", "12345678", ("one", "two")),
+    )
+    assert parse_buckets([{"name": "one"}, {"name": "two"}, {"name": "one"}]) == ("one", "two")
+    with pytest.raises(ValueError, match=r"^buckets\[1\].name: \"X\" has 1 characters; use 3 to 63$"):
+        parse_buckets([{"name": "one"}, {"name": "X"}])
+
+
+def test_secrets_stay_out_of_reprs() -> None:
+    shown = repr([USER, ACCESS, plan(["mlflow"], [USER], State((), {}, {}))])
+    assert "ecret" not in shown.replace("secret key", "")
+    assert "oot \\" not in shown
+
+
+def test_bucket_policy() -> None:
+    assert bucket_policy(["mlflow"]) == POLICY
+    assert bucket_policy(["a.b", "c"])["Statement"][0]["Resource"] == [
+        "arn:aws:s3:::a.b/*",
+        "arn:aws:s3:::c/*",
+    ]
+
+
+def _changed(index: int, **changes: Any) -> dict[str, Any]:
+    statements = [dict(statement) for statement in POLICY["Statement"]]
+    statements[index].update(changes)
+    return {**POLICY, "Statement": statements}
+
+
+SAME: list[tuple[dict[str, Any], bool]] = [
+    (POLICY, True),
+    ({**POLICY, "Statement": POLICY["Statement"][::-1]}, True),
+    (_changed(0, Action=POLICY["Statement"][0]["Action"][::-1]), True),
+    (_changed(0, Resource="arn:aws:s3:::mlflow/*"), True),
+    (_changed(0, Sid="", Condition={}), True),
+    (_changed(0, Resource=["arn:aws:s3:::*"]), False),
+    (_changed(0, Action=["s3:*"]), False),
+    (_changed(0, Effect="Deny"), False),
+    (_changed(0, Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}), False),
+    ({**POLICY, "Statement": POLICY["Statement"][:1]}, False),
+    ({**POLICY, "Statement": [*POLICY["Statement"], {"Effect": "Allow", "Action": ["s3:*"]}]}, False),
+    ({}, False),
+]
+
+
+@pytest.mark.parametrize("other, expected", SAME)
+def test_same_policy(other: dict[str, Any], expected: bool) -> None:
+    assert same_policy(POLICY, other) is expected
+
+
+# --- state -----------------------------------------------------------------------------------------------
+
+
+def _error(code: str, message: str = "Unable to do it", cause: str = "because") -> str:
+    error = {"message": message, "cause": {"message": cause, "error": {"Code": code}}, "type": "error"}
+    return json.dumps({"status": "error", "error": error})
+
+
+def _said(**sections: str) -> str:
+    usual = {
+        "buckets": '{"status":"success","type":"folder","key":"mlflow/"}\n{"status":"success","key":"old/"}',
+        "user0": '{"status":"success","accessKey":"mlflow","policyName":"hub-mlflow","userStatus":"enabled"}',
+        "policy0": json.dumps(
+            {
+                "status": "success",
+                "policyInfo": {"PolicyName": "hub-mlflow", "Policy": POLICY},
+                "isGroup": False,
+            }
+        ),
+        "key0": "",
+    }
+    return "".join(f"@@ {key}\n{text}\n" for key, text in {**usual, **sections}.items())
+
+
+CONVERGED = State(
+    ("mlflow", "old"), {"mlflow": UserState(True, True, ("hub-mlflow",), ())}, {"hub-mlflow": POLICY}
+)
+DISABLED = '{"status":"success","accessKey":"mlflow","policyName":"x,hub-mlflow","userStatus":"disabled"}'
+IN_GROUP = (
+    '{"status":"success","accessKey":"mlflow","userStatus":"enabled",'
+    '"memberOf":[{"name":"g","policies":["readonly"]}]}'
+)
+
+STATES: list[tuple[str, State]] = [
+    (_said(), CONVERGED),
+    (_said(key0=_error("AccessDenied")), CONVERGED),
+    (
+        _said(key0=_error("SignatureDoesNotMatch")),
+        State(CONVERGED.buckets, {"mlflow": UserState(True, False, ("hub-mlflow",), ())}, CONVERGED.policies),
+    ),
+    (
+        _said(user0=_error("XMinioAdminNoSuchUser"), policy0=_error("XMinioAdminNoSuchPolicy"), buckets=""),
+        State((), {}, {}),
+    ),
+    (
+        _said(user0=DISABLED, key0=_error("InvalidAccessKeyId")),
+        State(
+            CONVERGED.buckets, {"mlflow": UserState(False, None, ("hub-mlflow", "x"), ())}, CONVERGED.policies
+        ),
+    ),
+    (
+        _said(user0=IN_GROUP),
+        State(CONVERGED.buckets, {"mlflow": UserState(True, True, (), ("g",))}, CONVERGED.policies),
+    ),
+]
+
+
+@pytest.mark.parametrize("output, expected", STATES)
+def test_parse_state(output: str, expected: State) -> None:
+    assert parse_state(output, [USER]) == expected
+
+
+BAD_STATES: list[tuple[str, str]] = [
+    ("", 'mc printed something else than the server\'s state (no section "buckets")'),
+    (
+        _said(buckets=_error("SignatureDoesNotMatch")),
+        "root_user, root_password: the server refuses them (SignatureDoesNotMatch); "
+        "give those that it was started with",
+    ),
+    (_said(buckets=_error("Other")), "mc could not list the buckets: Unable to do it because"),
+    (
+        _said(buckets="mc: <ERROR> no flag --json"),
+        "mc could not list the buckets: mc: <ERROR> no flag --json",
+    ),
+    (_said(user0=_error("AccessDenied")), 'mc could not read user "mlflow": Unable to do it because'),
+    (_said(user0=""), 'mc said nothing about user "mlflow"'),
+    (_said(policy0=_error("")), 'mc could not read policy "hub-mlflow": Unable to do it because'),
+    (
+        _said(key0=_error("SlowDown")),
+        'mc could not try the secret key of user "mlflow": Unable to do it because',
+    ),
+]
+
+
+@pytest.mark.parametrize("output, message", BAD_STATES)
+def test_parse_state_refuses(output: str, message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse_state(output, [USER])
+    assert str(caught.value) == message
+
+
+def test_parse_sections() -> None:
+    assert parse_sections('before\n@@ a\n{"x": 1}\ntext\n\n@@ b\n') == {
+        "a": [{"x": 1}, {"status": "text", "text": "text"}],
+        "b": [],
+    }
+
+
+ERRORS: list[tuple[list[dict[str, Any]], McError | None]] = [
+    ([], None),
+    ([{"status": "success"}], None),
+    ([{"status": "text", "text": "a notice"}, {"status": "success"}], None),
+    ([json.loads(_error("X"))], McError("X", "Unable to do it because")),
+    ([{"status": "error", "error": {"message": "m"}}], McError("", "m")),
+    ([{"status": "error", "error": {"cause": {"message": "c", "error": {"Bucket": "b"}}}}], McError("", "c")),
+]
+
+
+@pytest.mark.parametrize("items, expected", ERRORS)
+def test_error_in(items: list[dict[str, Any]], expected: McError | None) -> None:
+    assert error_in(items) == expected
+
+
+# --- plan ------------------------------------------------------------------------------------------------
+
+
+def test_problems() -> None:
+    users = [User("abc", "12345678", ("old", "new", "none"))]
+    assert problems(["new"], users, CONVERGED) == [
+        'users[0].buckets: "none" of user "abc" does not exist; add it to buckets'
+    ]
+
+
+def _state(user: UserState | None, policy: dict[str, Any] | None = POLICY) -> State:
+    return State(
+        ("mlflow",),
+        {} if user is None else {"mlflow": user},
+        {} if policy is None else {"hub-mlflow": policy},
+    )
+
+
+ATTACH = ("admin", "policy", "attach", "hub", "hub-mlflow", "--user", "mlflow")
+CREATE = ("admin", "policy", "create", "hub", "hub-mlflow", "POLICY_FILE")
+ADD = ("admin", "user", "add", "hub")
+
+PLANS: list[tuple[State, list[tuple[str, tuple[str, ...]]]]] = [
+    (CONVERGED, []),
+    (
+        State((), {}, {}),
+        [
+            ("create bucket mlflow", ("mb", "hub/mlflow")),
+            ("create policy hub-mlflow", CREATE),
+            ("create user mlflow", ADD),
+            ("attach policy hub-mlflow to user mlflow", ATTACH),
+        ],
+    ),
+    (
+        _state(UserState(True, False, ("hub-mlflow",), ())),
+        [("set the secret key of user mlflow", ADD)],
+    ),
+    (
+        _state(UserState(False, None, ("hub-mlflow",), ())),
+        [("enable user mlflow and set its secret key", ADD)],
+    ),
+    (
+        _state(UserState(True, True, ("hub-mlflow",), ()), _changed(0, Action=["s3:*"])),
+        [("mend policy hub-mlflow", CREATE)],
+    ),
+    (
+        _state(UserState(True, True, ("readwrite",), ("g",))),
+        [
+            ("attach policy hub-mlflow to user mlflow", ATTACH),
+            (
+                "detach policy readwrite from user mlflow",
+                ("admin", "policy", "detach", "hub", "readwrite", "--user", "mlflow"),
+            ),
+            ("remove user mlflow from group g", ("admin", "group", "remove", "hub", "g", "mlflow")),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize("state, expected", PLANS)
+def test_plan(state: State, expected: list[tuple[str, tuple[str, ...]]]) -> None:
+    steps = plan(["mlflow"], [USER], state)
+    assert [(step.description, step.arguments) for step in steps] == expected
+    for step in steps:
+        assert USER.secret_key not in " ".join(step.arguments)
+        assert (step.stdin == f"mlflow\n{USER.secret_key}") is (step.arguments == ADD)
+        assert (step.policy == POLICY) is (step.arguments == CREATE)
+
+
+def test_diff_shows_no_secret() -> None:
+    wide = _changed(0, Action=["s3:*"])
+    state = State(("old",), {"mlflow": UserState(False, None, ("readwrite",), ("g",))}, {"hub-mlflow": wide})
+    before, after = diff_of(["mlflow", "old"], [USER], state)
+    assert before == {
+        "buckets": ["old"],
+        "users": {
+            "mlflow": {"enabled": False, "secret_key": "unknown", "policies": ["readwrite"], "groups": ["g"]},
+        },
+        "policies": {"hub-mlflow": wide},
+    }
+    assert after == {
+        "buckets": ["mlflow", "old"],
+        "users": {
+            "mlflow": {"enabled": True, "secret_key": "as given", "policies": ["hub-mlflow"], "groups": []},
+        },
+        "policies": {"hub-mlflow": POLICY},
+    }
+
+
+def test_diff_of_a_converged_server_is_empty() -> None:
+    reordered = {**POLICY, "Statement": POLICY["Statement"][::-1]}
+    state = State(CONVERGED.buckets, CONVERGED.users, {"hub-mlflow": reordered})
+    before, after = diff_of(["mlflow"], [USER], state)
+    assert before == after
+
+
+# --- scripts, run by a real shell with an mc that writes down what it is given -----------------------------
+
+FAKE_MC = """#!/bin/sh
+echo "$*" >>"$LOG/calls"
+cp "$MC_CONFIG_DIR/config.json" "$LOG/config.json"
+stat -c %a "$MC_CONFIG_DIR" >"$LOG/mode"
+shift
+case "$*" in
+  "ready hub") exit "${READY:-0}" ;;
+  "admin user add hub") cat >"$LOG/stdin"; echo '{"status":"success","secretKey":"echoed"}' ;;
+  "admin policy create"*) cp "$6" "$LOG/policy.json" ;;
+  "admin user info hub mlflow")
+    echo '{"status":"success","userStatus":"enabled","policyName":"hub-mlflow"}' ;;
+  "admin policy info hub hub-mlflow") cat "$LOG/policy-info" ;;
+  "ls hub") echo '{"status":"success","key":"mlflow/"}' ;;
+  "ls user0") ;;
+  "mb hub/mlflow") ;;
+  *) echo '{"status":"error","error":{"message":"refused $(x) `y`","cause":{"message":"why"}}}'; exit 1 ;;
+esac
+"""
+
+
+@pytest.fixture(params=["sh", "bash", "busybox sh"])
+def shell(request: pytest.FixtureRequest) -> list[str]:
+    import shutil
+
+    command: list[str] = request.param.split()
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"no {command[0]} here")
+    return command
+
+
+def _execute(shell: list[str], tmp_path: Path, script: str, **env: str) -> subprocess.CompletedProcess[str]:
+    mc = tmp_path / "mc"
+    mc.write_text(FAKE_MC)
+    mc.chmod(0o755)
+    (tmp_path / "policy-info").write_text(json.dumps({"status": "success", "policyInfo": {"Policy": POLICY}}))
+    return subprocess.run(
+        [*shell, "-s", "0"],
+        input=script,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "LOG": str(tmp_path), **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_state_script_runs(shell: list[str], tmp_path: Path) -> None:
+    done = _execute(shell, tmp_path, state_script(ACCESS, [USER]))
+    assert (done.returncode, done.stderr) == (0, "")
+    mark, rest = done.stdout.split("\n", 1)
+    assert mark == "opengeoai-ready"
+    assert parse_state(rest, [USER]) == State(("mlflow",), CONVERGED.users, CONVERGED.policies)
+    aliases = json.loads((tmp_path / "config.json").read_text())["aliases"]
+    assert aliases["hub"]["secretKey"] == ACCESS.root_password
+    assert aliases["user0"]["secretKey"] == USER.secret_key
+    assert (tmp_path / "mode").read_text() == "700\n"
+    assert "ecret" not in (tmp_path / "calls").read_text()
+
+
+def test_change_script_runs(shell: list[str], tmp_path: Path) -> None:
+    odd = User("mlflow", "END_OF_TEXT", ("mlflow",))
+    steps = plan(["mlflow"], [odd], State((), {}, {}))[:3]
+    done = _execute(shell, tmp_path, change_script(ACCESS, steps))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "opengeoai-ready\n", "")
+    assert (tmp_path / "stdin").read_text() == "mlflow\nEND_OF_TEXT\n"
+    assert json.loads((tmp_path / "policy.json").read_text()) == POLICY
+
+
+def test_change_script_stops_at_the_first_error(shell: list[str], tmp_path: Path) -> None:
+    steps = [
+        Step("make one", ("mb", "hub/mlflow")),
+        Step("make two", ("mb", "hub/it's $HOME")),
+        Step("make three", ("mb", "hub/mlflow")),
+    ]
+    done = _execute(shell, tmp_path, change_script(ACCESS, steps))
+    assert done.returncode == 1
+    assert failed_step(done.stdout.split("\n", 1)[1], steps) == "mc failed to make two: refused $(x) `y` why"
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        "--json ready hub",
+        "--json mb hub/mlflow",
+        "--json mb hub/it's $HOME",
+    ]
+
+
+def test_script_says_when_the_server_is_not_ready(shell: list[str], tmp_path: Path) -> None:
+    done = _execute(shell, tmp_path, state_script(ACCESS, []), READY="1")
+    assert (done.returncode, done.stdout) == (75, "")
+    assert done.stderr == "http://127.0.0.1:9000 is not ready\n"
+
+
+def test_script_says_what_the_image_lacks(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-s", "0"],
+        input=state_script(ACCESS, []),
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (127, "", "the image has no mc\n")
+
+
+def test_script_that_was_cut_off_does_nothing(shell: list[str], tmp_path: Path) -> None:
+    script = change_script(ACCESS, plan(["mlflow"], [USER], State((), {}, {})))
+    done = _execute(shell, tmp_path, script[: script.rindex("}")])
+    assert done.returncode != 0
+    assert not (tmp_path / "calls").exists()
+
+
+def test_failed_step_without_a_reason() -> None:
+    assert failed_step("@@ 0\n", [Step("do it", ())]) == "mc failed to do it: mc gave no reason"
+    assert failed_step("", [Step("do it", ())]) is None
