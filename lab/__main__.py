@@ -32,7 +32,7 @@ def up(name: str, debian: str) -> None:
     existing = machine.release(name)
     if existing and existing != debian:
         raise LabError(
-            f"{name} exists with Debian {existing}: take --debian {existing}, or `python3 -m lab down {name}` first"
+            f"{name} has Debian {existing}: say --debian {existing}, or first `python3 -m lab down {name}`"
         )
     wanted = [] if existing else [images.vm_image(debian)]
     there = None

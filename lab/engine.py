@@ -19,7 +19,7 @@ from lab.settings import LABEL, NETWORK, STATE_DIR, SUBNET, LabError
 from lab.shell import as_root, run, run_logged, say, succeeds
 
 _START_SECONDS = 60.0
-_PACKAGES = {"docker": "docker.io", "mmdebstrap": "mmdebstrap", "ssh": "openssh-client"}
+_DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 @functools.lru_cache(maxsize=1)
@@ -46,23 +46,37 @@ def inspect(kind: str, name: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def ensure_tools() -> None:
-    """Install what the lab needs and the machine does not have."""
-    missing = sorted(package for program, package in _PACKAGES.items() if shutil.which(program) is None)
-    if not missing:
-        return
-    say(f"installing {', '.join(missing)}")
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    run_logged(as_root(["apt-get", "update"]), "apt-get update", env)
-    run_logged(
-        as_root(["apt-get", "install", "-y", "--no-install-recommends", *missing]), "apt-get install", env
-    )
+def missing_packages(engine_answers: bool) -> list[str]:
+    """Debian packages of what the lab needs and the machine does not have.
+
+    A client alone is no engine: whether one has to be installed shows in what answers, and in dockerd.
+    """
+    present = {
+        "docker.io": _has("docker") and (engine_answers or _has("dockerd")),
+        "mmdebstrap": _has("mmdebstrap"),
+        "debian-archive-keyring": _DEBIAN_KEYS.is_file(),
+        "openssh-client": _has("ssh") and _has("ssh-keygen"),
+    }
+    return sorted(package for package, there in present.items() if not there)
+
+
+def _has(program: str) -> bool:
+    # Programs for administrators are not on everybody's PATH.
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    return shutil.which(program, path=path) is not None
 
 
 def ensure_engine() -> None:
-    """Make sure that an engine answers."""
-    ensure_tools()
-    if _answers():
+    """Make sure that an engine answers, and that the tools to build with are there."""
+    running = _answers()
+    missing = missing_packages(running)
+    if missing:
+        say(f"installing {', '.join(missing)}")
+        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        install = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
+        run_logged(as_root(["apt-get", "update"]), "apt-get update", env)
+        run_logged(as_root(install), "apt-get install", env)
+    if running or _answers():
         return
     if Path("/run/systemd/system").is_dir():
         say("starting the Docker service")

@@ -283,6 +283,15 @@ def _build_folder(image: Image) -> None:
         if image.fetches:
             host.write_build_context(context / "host")
         options = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
-        command = ["build", "--network", "host", "--tag", reference(image.name), *options, str(context)]
+        command = [
+            "build",
+            "--force-rm",
+            "--network",
+            "host",
+            "--tag",
+            reference(image.name),
+            *options,
+            str(context),
+        ]
         # The classic builder needs no plugin, and shares layers between these images.
         run_logged(docker_command(command), f"image {image.name}", {**os.environ, "DOCKER_BUILDKIT": "0"})

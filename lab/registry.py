@@ -147,9 +147,8 @@ def push(registry: Registry, name: str) -> None:
         return
     begun = time.monotonic()
     sent = _push_image(registry, images.reference(name), published.path, (published.tag, marker))
-    say(
-        f"pushed {REGISTRY}/{published.path}:{published.tag} ({sent / 1e6:.0f} MB, {time.monotonic() - begun:.1f} s)"
-    )
+    effort = f"{sent / 1e6:.0f} MB, {time.monotonic() - begun:.1f} s"
+    say(f"pushed {REGISTRY}/{published.path}:{published.tag} ({effort})")
 
 
 def _manifest_digest(registry: Registry, repository: str, tag: str) -> str:

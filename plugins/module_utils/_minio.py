@@ -138,8 +138,9 @@ def parse_users(raw: Sequence[Mapping[str, Any]], root_user: str) -> tuple[User,
         name, secret = str(item["name"]), str(item["secret_key"])
         if _USER.fullmatch(name) is None:
             raise ValueError(
-                f"{variable}.name: {json.dumps(name, ensure_ascii=False)} is no access key that MinIO and a "
-                "policy's name can hold; use 3 to 128 of A-Z a-z 0-9 . _ @ + -, beginning with a letter or a digit"
+                f"{variable}.name: {json.dumps(name, ensure_ascii=False)} is no access key that MinIO "
+                "and a policy's name can hold; use 3 to 128 of A-Z a-z 0-9 . _ @ + -, "
+                "beginning with a letter or a digit"
             )
         if name == root_user:
             raise ValueError(f'{variable}.name: "{name}" is the root user; choose another name')

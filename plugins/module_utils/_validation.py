@@ -31,7 +31,7 @@ def domain_problem(variable: str, value: t.Any) -> str | None:
         return f"{variable} is {value!r}: {reason}"
 
     if value is None or value == "":
-        return problem("it is required; set it to the domain that leads to this host, such as hub.example.org")
+        return f"{variable} is not set: it is required; set it to the domain that leads to this host, such as hub.example.org"
     if not isinstance(value, str):
         return problem("it must be text; put it in quotes")
     if "://" in value or "/" in value:
@@ -52,7 +52,8 @@ def email_problem(variable: str, value: t.Any) -> str | None:
     """Why a value is not a usable e-mail address, or None if it is."""
     if isinstance(value, str) and _EMAIL.fullmatch(value):
         return None
-    return f"{variable} is {value!r}: Let's Encrypt needs an e-mail address, such as admin@example.org"
+    given = "not set" if value in (None, "") else repr(value)
+    return f"{variable} is {given}: Let's Encrypt needs an e-mail address, such as admin@example.org"
 
 
 def path_problem(variable: str, value: t.Any) -> str | None:

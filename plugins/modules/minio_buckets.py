@@ -119,18 +119,14 @@ actions:
     - attach policy hub-mlflow to user mlflow
 """
 
-from collections.abc import Sequence
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opengeoai.hub.plugins.module_utils._container_exec import (
     ContainerExecError,
     ExecResult,
     exec_when_ready,
-    scrub,
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._minio import (
     Access,
-    Step,
     change_script,
     check_secret,
     diff_of,
@@ -170,42 +166,17 @@ def argument_spec() -> dict[str, dict[str, object]]:
     }
 
 
-class Shell:
-    """Runs scripts in the container; raises ValueError with what went wrong, rid of secrets."""
+def execute(docker: str, container: str, script: str, wait_timeout: int) -> ExecResult:
+    """Run a script in the container as soon as the server is ready. What it says is masked by no_log."""
+    try:
+        return exec_when_ready(docker, container, lambda left: ["sh", "-s", str(left)], script, wait_timeout)
+    except ContainerExecError as exc:
+        raise ValueError(str(exc)) from exc
 
-    def __init__(self, docker: str, container: str, wait_timeout: int, secrets: Sequence[str]) -> None:
-        self._docker = docker
-        self._container = container
-        self._wait_timeout = wait_timeout
-        self._secrets = secrets
 
-    def _execute(self, script: str) -> ExecResult:
-        return exec_when_ready(
-            self._docker, self._container, lambda left: ["sh", "-s", str(left)], script, self._wait_timeout
-        )
-
-    def read(self, script: str) -> str:
-        result = self._run(script)
-        if result.rc != 0:
-            raise ValueError(self._clean(f"mc failed (exit code {result.rc}): {result.stderr.strip()}"))
-        return result.output
-
-    def change(self, script: str, steps: Sequence[Step]) -> None:
-        result = self._run(script)
-        if result.rc != 0:
-            failure = failed_step(result.output, steps)
-            raise ValueError(
-                self._clean(failure or f"mc failed (exit code {result.rc}): {result.stderr.strip()}")
-            )
-
-    def _run(self, script: str) -> ExecResult:
-        try:
-            return self._execute(script)
-        except ContainerExecError as exc:
-            raise ValueError(self._clean(str(exc))) from exc
-
-    def _clean(self, text: str) -> str:
-        return scrub(text, self._secrets)
+def check(result: ExecResult, reason: str | None = None) -> None:
+    if result.rc != 0:
+        raise ValueError(reason or f"mc failed (exit code {result.rc}): {result.stderr.strip()}")
 
 
 def main() -> None:
@@ -219,24 +190,18 @@ def main() -> None:
         buckets = parse_buckets(params["buckets"])
         users = parse_users(params["users"], params["root_user"])
         access = Access(params["endpoint"], params["root_user"], params["root_password"])
-        shell = Shell(
-            module.get_bin_path("docker", required=True),
-            params["container"],
-            params["wait_timeout"],
-            [access.root_password, *(user.secret_key for user in users)],
-        )
-        try:
-            state = parse_state(shell.read(state_script(access, users)), users)
-        except ValueError as exc:
-            raise ValueError(
-                scrub(str(exc), [access.root_password, *(user.secret_key for user in users)])
-            ) from exc
+        docker = module.get_bin_path("docker", required=True)
+        result = execute(docker, params["container"], state_script(access, users), params["wait_timeout"])
+        check(result)
+        state = parse_state(result.output, users)
         found = problems(buckets, users, state)
         if found:
             raise ValueError("\n".join(found))
         steps = plan(buckets, users, state)
         if steps and not module.check_mode:
-            shell.change(change_script(access, steps), steps)
+            script = change_script(access, steps)
+            result = execute(docker, params["container"], script, params["wait_timeout"])
+            check(result, failed_step(result.output, steps))
     except ValueError as exc:
         module.fail_json(msg=str(exc))
 

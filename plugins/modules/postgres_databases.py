@@ -137,14 +137,13 @@ server_version:
   sample: "16.9 (Debian 16.9-1.pgdg110+1)"
 """
 
-from collections.abc import Sequence
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opengeoai.hub.plugins.module_utils._container_exec import (
     RC_NOT_READY,
     READY_MARK,
     ContainerExecError,
-    ExecResult,
     exec_when_ready,
     scrub,
 )
@@ -206,35 +205,22 @@ def argument_spec() -> dict[str, dict[str, object]]:
     }
 
 
-class Psql:
-    """Runs scripts by the superuser; raises ValueError with what psql said, rid of secrets."""
-
-    def __init__(
-        self, docker: str, container: str, superuser: str, wait_timeout: int, secrets: Sequence[str]
-    ) -> None:
-        self._docker = docker
-        self._container = container
-        self._superuser = superuser
-        self._wait_timeout = wait_timeout
-        self._secrets = secrets
-
-    def run(self, script: str, doing: str) -> str:
-        secrets = [*self._secrets, *verifiers_in(script)]
-        try:
-            result: ExecResult = exec_when_ready(
-                self._docker,
-                self._container,
-                lambda left: ["sh", "-c", _RUN_PSQL, "sh", str(left), self._superuser],
-                script,
-                self._wait_timeout,
-            )
-        except ContainerExecError as exc:
-            raise ValueError(scrub(str(exc), secrets)) from exc
-        if result.rc != 0:
-            raise ValueError(
-                scrub(f"psql failed to {doing} (exit code {result.rc}): {result.stderr.strip()}", secrets)
-            )
-        return result.output
+def run_psql(params: dict[str, Any], docker: str, script: str, doing: str) -> str:
+    """Run a script by the superuser. Passwords in an error are masked by no_log, verifiers here."""
+    try:
+        result = exec_when_ready(
+            docker,
+            params["container"],
+            lambda left: ["sh", "-c", _RUN_PSQL, "sh", str(left), params["superuser"]],
+            script,
+            params["wait_timeout"],
+        )
+    except ContainerExecError as exc:
+        raise ValueError(str(exc)) from exc
+    if result.rc != 0:
+        said = scrub(result.stderr.strip(), verifiers_in(script))
+        raise ValueError(f"psql failed to {doing} (exit code {result.rc}): {said}")
+    return result.output
 
 
 def main() -> None:
@@ -246,20 +232,15 @@ def main() -> None:
         check_name("superuser", params["superuser"])
         roles = parse_roles(params["roles"], params["superuser"])
         databases = parse_databases(params["databases"])
-        psql = Psql(
-            module.get_bin_path("docker", required=True),
-            params["container"],
-            params["superuser"],
-            params["wait_timeout"],
-            [role.password for role in roles],
-        )
-        state = parse_state(psql.run(state_script(roles, databases), "read the server's state"))
+        docker = module.get_bin_path("docker", required=True)
+        script = state_script(roles, databases)
+        state = parse_state(run_psql(params, docker, script, "read the server's state"))
         found = problems(roles, databases, state)
         if found:
             raise ValueError("\n".join(found))
         steps = plan(roles, databases, state)
         if steps and not module.check_mode:
-            psql.run(change_script(steps), "change the server")
+            run_psql(params, docker, change_script(steps), "change the server")
     except ValueError as exc:
         module.fail_json(msg=str(exc))
 

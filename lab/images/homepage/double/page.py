@@ -103,6 +103,7 @@ def _link(name: str, href: Any) -> str:
 
 def _tile(service: Mapping[str, Any]) -> str:
     name = str(service["name"])
+    mark = str(service.get("icon_text") or name[:1].upper())[:2]
     description = service.get("description")
     about = f'<span class="description">{html.escape(str(description))}</span>' if description else ""
     state = ""
@@ -113,17 +114,13 @@ def _tile(service: Mapping[str, Any]) -> str:
             '<span class="dot" aria-hidden="true"></span><span>…</span></span>'
         )
     return (
-        f'<li><span class="icon" aria-hidden="true">{html.escape(name[:1].upper())}</span>'
+        f'<li><span class="icon" aria-hidden="true">{html.escape(mark)}</span>'
         f'<span class="about">{_link(name, service.get("href"))}{about}</span>{state}</li>'
     )
 
 
 def _bookmarks(group: Mapping[str, Any]) -> str:
-    tiles = "".join(
-        f'<li><span class="icon" aria-hidden="true">{html.escape(str(item.get("abbr") or item["name"])[:2])}</span>'
-        f'<span class="about">{_link(str(item["name"]), item.get("href"))}</span></li>'
-        for item in group["bookmarks"]
-    )
+    tiles = "".join(_tile({**item, "icon_text": item.get("abbr")}) for item in group["bookmarks"])
     return f"<section><h2>{html.escape(str(group['name']))}</h2><ul>{tiles}</ul></section>"
 
 

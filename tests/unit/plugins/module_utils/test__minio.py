@@ -182,6 +182,7 @@ SAME: list[tuple[dict[str, Any], bool]] = [
     (_changed(0, Action=POLICY["Statement"][0]["Action"][::-1]), True),
     (_changed(0, Resource="arn:aws:s3:::mlflow/*"), True),
     (_changed(0, Sid="", Condition={}), True),
+    (_changed(0, Sid="objects"), True),
     (_changed(0, Resource=["arn:aws:s3:::*"]), False),
     (_changed(0, Action=["s3:*"]), False),
     (_changed(0, Effect="Deny"), False),
@@ -411,7 +412,7 @@ def test_diff_of_a_converged_server_is_empty() -> None:
 FAKE_MC = """#!/bin/sh
 echo "$*" >>"$LOG/calls"
 cp "$MC_CONFIG_DIR/config.json" "$LOG/config.json"
-stat -c %a "$MC_CONFIG_DIR" >"$LOG/mode"
+stat -c %a "$MC_CONFIG_DIR" "$MC_CONFIG_DIR/config.json" >"$LOG/mode"
 shift
 case "$*" in
   "ready hub") exit "${READY:-0}" ;;
@@ -463,7 +464,7 @@ def test_state_script_runs(shell: list[str], tmp_path: Path) -> None:
     aliases = json.loads((tmp_path / "config.json").read_text())["aliases"]
     assert aliases["hub"]["secretKey"] == ACCESS.root_password
     assert aliases["user0"]["secretKey"] == USER.secret_key
-    assert (tmp_path / "mode").read_text() == "700\n"
+    assert (tmp_path / "mode").read_text() == "700\n600\n"
     assert "ecret" not in (tmp_path / "calls").read_text()
 
 

@@ -342,6 +342,7 @@ PROBLEMS: list[tuple[Database, State, list[str]]] = [
     ),
     # What is installed already need not be available (any more).
     (Database("d", "a", ("old",)), _with(d=DatabaseState("a", "UTF8", (), extensions=("old",))), []),
+    (Database("d", "a", ("broken",)), _with(d=DatabaseState("a", "UTF8", (), extensions=("gone",))), []),
 ]
 
 

@@ -14,7 +14,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.opengeoai.hub.plugins.module_utils._postgres import scram_verifier
 from ansible_collections.opengeoai.hub.plugins.modules import postgres_databases
 
-PASSWORD = "hidden 'pässword'"
+PASSWORD = "hidden pässword"
 ATTRIBUTES = {
     "rolcanlogin": True,
     "rolsuper": False,
@@ -78,7 +78,7 @@ def test_creates(run: Run, tmp_path: Path) -> None:
     result = run(WANTED, _ready(EMPTY), _ready())
     assert (result["changed"], result["actions"], result["server_version"]) == (True, ACTIONS, "17.6")
     assert 'CREATE ROLE "a" LOGIN' in (tmp_path / "stdin.2").read_text()
-    assert PASSWORD not in json.dumps({**result, "invocation": None}, ensure_ascii=False)
+    assert PASSWORD not in repr(result)
     for number in (1, 2):
         arguments = (tmp_path / f"arguments.{number}").read_text()
         assert arguments.startswith("exec\n-i\npostgres\nsh\n-c\n")

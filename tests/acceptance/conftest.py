@@ -1,0 +1,171 @@
+# Copyright (c) opengeoai.hub contributors
+# GNU General Public License v3.0 or later (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which machine is tested, and the clients that the tests share."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import testinfra
+import yaml
+
+from .support import ROOT, SECRETS_DIR, SERVICES, Outside, Psql, Site, tls_connection, unhealthy, wait_until
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The machine is named by an option or the environment."""
+    parser.addoption("--lab-vm", default=os.environ.get("LAB_VM", "demo"), help="name of the machine under test (LAB_VM)")
+
+
+@pytest.fixture(scope="session")
+def vm(request: pytest.FixtureRequest) -> str:
+    """Name of the machine."""
+    return str(request.config.getoption("--lab-vm"))
+
+
+@pytest.fixture(scope="session")
+def inventory(vm: str) -> Path:
+    """The inventory that leads to it."""
+    path = ROOT / ".lab" / vm / "inventory"
+    assert path.is_dir(), f"there is no {path}: make the machine with `python3 -m lab up {vm}` and run site.yml against it"
+    return path
+
+
+@pytest.fixture(scope="session")
+def variables(inventory: Path) -> dict[str, str]:
+    """The variables of that inventory."""
+    loaded: dict[str, str] = yaml.safe_load((inventory / "group_vars" / "all.yml").read_text())
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def host(vm: str, inventory: Path, variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The machine over SSH, as root."""
+    address = yaml.safe_load((inventory / "hosts.yml").read_text())["all"]["hosts"][vm]["ansible_host"]
+    control = tmp_path_factory.mktemp("ssh") / "%C"
+    return testinfra.get_host(
+        f"ssh://{variables['ansible_user']}@{address}?sudo=true",
+        ssh_identity_file=variables["ansible_ssh_private_key_file"],
+        ssh_extra_args=f"{variables['ansible_ssh_common_args']} -o BatchMode=yes"
+        f" -o ControlMaster=auto -o ControlPersist=60 -o ControlPath={control}",
+    )
+
+
+@pytest.fixture(scope="session")
+def info(vm: str) -> dict[str, Any]:
+    """Addresses and credentials, as the user is told."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", "info", vm], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    loaded: dict[str, Any] = json.loads(done.stdout)
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def domain(info: dict[str, Any]) -> str:
+    """The stack's domain."""
+    return str(info["domain"])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _names(domain: str, info: dict[str, Any]) -> Iterator[None]:
+    """Resolve the domain and all below it to the machine, in this process only."""
+    original = socket.getaddrinfo
+
+    def resolve(name: Any, *arguments: Any, **keywords: Any) -> Any:
+        text = name.decode() if isinstance(name, bytes) else name
+        if text == domain or (text or "").endswith(f".{domain}"):
+            name = info["address"]
+        return original(name, *arguments, **keywords)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", resolve)
+        yield
+
+
+@pytest.fixture
+def http(info: dict[str, Any]) -> Iterator[requests.Session]:
+    """A client that trusts the stack's CA, and nothing of this machine's settings."""
+    with requests.Session() as session:
+        session.trust_env = False
+        if info["ca_file"]:
+            session.verify = info["ca_file"]
+        yield session
+
+
+@pytest.fixture(scope="session")
+def certificate(info: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
+    """The certificate of a name on port 443, verified."""
+
+    def get(name: str) -> dict[str, Any]:
+        with tls_connection(info["address"], 443, name, info["ca_file"]) as link:
+            found: dict[str, Any] = dict(link.getpeercert() or {})
+            return found
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def outside(info: dict[str, Any], variables: dict[str, str]) -> Outside:
+    """A client's machine."""
+    return Outside(info["address"], info["ca_file"], "stack_registry" in variables)
+
+
+@pytest.fixture(scope="session")
+def psql(outside: Outside, info: dict[str, Any], domain: str) -> Psql:
+    """The SQL client with the credentials that users get."""
+    given = info["credentials"]["postgres"]
+    return Psql(outside, f"postgres.{domain}", given["user"], given["password"], given["database"])
+
+
+@pytest.fixture(scope="session")
+def superuser(host: Any) -> Callable[..., str]:
+    """SQL as the superuser, which only the machine itself can be."""
+
+    def run(sql: str, database: str = "postgres") -> str:
+        words = ["psql", "-U", "postgres", "-d", database, "-XqAt", "-v", "ON_ERROR_STOP=1", "-c", sql]
+        return str(host.check_output("docker exec postgres " + shlex.join(words))).strip()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def secret_values(host: Any) -> dict[str, str]:
+    """All secrets, by name."""
+    script = (
+        "import json, pathlib, sys; "
+        "print(json.dumps({p.name: p.read_text() for p in pathlib.Path(sys.argv[1]).iterdir() if p.is_file()}))"
+    )
+    values: dict[str, str] = json.loads(host.check_output(f"python3 -c {shlex.quote(script)} {SECRETS_DIR}"))
+    assert values, f"{SECRETS_DIR} is empty"
+    return values
+
+
+@pytest.fixture(scope="session")
+def site(host: Any, inventory: Path) -> Site:
+    """Runs of the site play."""
+    return Site(host, inventory)
+
+
+@pytest.fixture(scope="session")
+def services() -> Sequence[str]:
+    """The containers of the stack."""
+    return SERVICES
+
+
+@pytest.fixture(autouse=True)
+def _settled(host: Any) -> None:
+    """Each test begins with everything healthy, so that one that failed does not drag the others with it."""
+    wait_until(lambda: not unhealthy(host), 120, "all services healthy before the test")

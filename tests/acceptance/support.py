@@ -1,0 +1,310 @@
+# Copyright (c) opengeoai.hub contributors
+# GNU General Public License v3.0 or later (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests share: the machine, clients outside of it, and runs of the site play."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import shlex
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from lab import images as lab_images  # noqa: E402
+from lab.settings import NETWORK as LAB_NETWORK  # noqa: E402
+
+SERVICES = ("socket-proxy", "traefik", "homepage", "mlflow", "minio", "postgres", "hbbr", "hbbs")
+SECRETS_DIR = "/etc/opengeoai/secrets"
+# Names by which the lab knows the images that serve as clients, and the role whose default holds where a registry answers.
+CLIENTS = {"mlflow": "mlflow", "postgres": "postgres-17"}
+WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def wait_until(probe: Callable[[], Any], seconds: float, what: str, pause: float = 0.5) -> Any:
+    """Return the probe's first true answer, or fail with what was waited for."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = probe()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s; the last answer was {answer!r}"
+        time.sleep(pause)
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A client's machine: containers beside the machine under test, with nothing but a name for its address."""
+
+    address: str
+    ca_file: str
+    registry: bool
+
+    def image(self, role: str) -> str:
+        """The image of a role, as the client's engine knows it."""
+        if self.registry:
+            return lab_images.reference(CLIENTS[role])
+        defaults = yaml.safe_load((ROOT / "roles" / role / "defaults" / "main.yml").read_text())
+        return str(defaults[f"{role}_image"])
+
+    def run(
+        self,
+        role: str,
+        command: Sequence[str],
+        names: Sequence[str],
+        environment: Mapping[str, str],
+        stdin: str = "",
+        timeout: float = 180,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in a container of a role's image; the CA is at /ca.pem there."""
+        with tempfile.TemporaryDirectory() as directory:
+            variables = Path(directory) / "environment"
+            variables.touch(mode=0o600)
+            variables.write_text("".join(f"{key}={value}\n" for key, value in environment.items()))
+            hosts = [word for name in names for word in ("--add-host", f"{name}:{self.address}")]
+            return subprocess.run(
+                [
+                    *("docker", "run", "--rm", "--interactive", "--network", LAB_NETWORK, *hosts),
+                    *("--label", "opengeoai.lab=1", "--env-file", str(variables)),
+                    *("--volume", f"{self.ca_file}:/ca.pem:ro", "--entrypoint", command[0]),
+                    *(self.image(role), *command[1:]),
+                ],
+                input=stdin,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=timeout,
+            )
+
+
+@dataclass(frozen=True)
+class Psql:
+    """psql on a client's machine, through Traefik."""
+
+    outside: Outside
+    host: str
+    user: str
+    password: str
+    database: str
+
+    def run(self, sql: str, **overrides: str) -> subprocess.CompletedProcess[str]:
+        """Run statements; `overrides` are words of the connection string."""
+        words = {
+            "host": self.host,
+            "port": "5432",
+            "user": self.user,
+            "dbname": self.database,
+            "sslmode": "verify-full",
+            "sslrootcert": "/ca.pem",
+            "connect_timeout": "10",
+            **overrides,
+        }
+        connection = " ".join(f"{key}='{value}'" for key, value in words.items())
+        command = ["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1", connection]
+        return self.outside.run("postgres", command, [words["host"]], {"PGPASSWORD": self.password}, stdin=sql, timeout=60)
+
+    def __call__(self, sql: str, **overrides: str) -> str:
+        """The rows of the statements, which must succeed."""
+        done = self.run(sql, **overrides)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+def docker_inspect(host: Any, *names: str) -> dict[str, dict[str, Any]]:
+    """What the machine's engine says of containers; of all that it has, if none is named."""
+    listed = names or tuple(host.check_output("docker ps --all --format '{{.Names}}'").split())
+    found = json.loads(host.check_output("docker inspect --type container " + " ".join(map(shlex.quote, listed))))
+    return {one["Name"].removeprefix("/"): one for one in found}
+
+
+def is_healthy(container: Mapping[str, Any]) -> bool:
+    """Whether a container runs, and passes its health check if it has one."""
+    state = container["State"]
+    return state["Status"] == "running" and (state.get("Health") or {"Status": "healthy"})["Status"] == "healthy"
+
+
+def unhealthy(host: Any) -> list[str]:
+    """The services that are not as they should be."""
+    found = host.run("docker inspect --type container " + " ".join(SERVICES))
+    if found.rc != 0:
+        return [found.stderr.strip() or "the engine does not answer"]
+    return [one["Name"] for one in json.loads(found.stdout) if not is_healthy(one)]
+
+
+def container_addresses(container: Mapping[str, Any]) -> set[str]:
+    """The addresses of a container on all its networks."""
+    return {one["IPAddress"] for one in container["NetworkSettings"]["Networks"].values() if one["IPAddress"]}
+
+
+# ------------------------------------------------------------------------------------------------------------
+# Inside of the machine's networks
+
+_PROBE = """
+import socket, sys
+def reach(target):
+    host, port = target.rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), timeout=3).close()
+        return "open"
+    except OSError as error:
+        return type(error).__name__
+print("\\n".join(reach(target) for target in sys.argv[1:]))
+"""
+
+
+def reachable(host: Any, network: str, targets: Sequence[str]) -> dict[str, str]:
+    """Which targets accept a connection, tried from a network of the machine, or in a container's place (container:NAME)."""
+    image = docker_inspect(host, "mlflow")["mlflow"]["Config"]["Image"]
+    command = ["docker", "run", "--rm", "--network", network, "--entrypoint", "python3", image, "-c", _PROBE, *targets]
+    return dict(zip(targets, host.check_output(shlex.join(command)).split("\n"), strict=True))
+
+
+# ------------------------------------------------------------------------------------------------------------
+# TLS and websockets
+
+
+def tls_connection(address: str, port: int, name: str, ca_file: str) -> ssl.SSLSocket:
+    """A connection whose certificate is valid for the name."""
+    context = ssl.create_default_context(cafile=ca_file)
+    return context.wrap_socket(socket.create_connection((address, port), timeout=10), server_hostname=name)
+
+
+def receive(link: socket.socket, size: int) -> bytes:
+    """Exactly so many bytes."""
+    data = b""
+    while len(data) < size:
+        piece = link.recv(size - len(data))
+        assert piece, f"the connection ended after {len(data)} of {size} bytes"
+        data += piece
+    return data
+
+
+def websocket_handshake(link: socket.socket, host: str, path: str) -> tuple[int, str, str]:
+    """Ask for an upgrade as RFC 6455 says; returns the status, the key's expected answer and the one that came."""
+    key = base64.b64encode(secrets.token_bytes(16)).decode()
+    link.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += receive(link, 1)
+    first, *lines = head.decode().split("\r\n")
+    fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    import hashlib
+
+    expected = base64.b64encode(hashlib.sha1((key + WEBSOCKET_GUID).encode()).digest()).decode()
+    return int(first.split()[1]), expected, fields.get("sec-websocket-accept", "")
+
+
+def websocket_exchange(link: socket.socket, opcode: int, payload: bytes) -> tuple[int, bytes]:
+    """Send one short frame and return the answer's opcode and payload."""
+    mask = secrets.token_bytes(4)
+    masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
+    link.sendall(bytes([0x80 | opcode, 0x80 | len(payload)]) + mask + masked)
+    first, length = receive(link, 2)
+    if length == 126:
+        (length,) = struct.unpack(">H", receive(link, 2))
+    return first & 0x0F, receive(link, length)
+
+
+# ------------------------------------------------------------------------------------------------------------
+# Runs of the site play
+
+
+@dataclass
+class SiteRun:
+    """What came of one run of ansible-playbook."""
+
+    returncode: int
+    output: str
+    module_runs: int
+    seconds: float
+    processes: str = field(default="", repr=False)
+
+    @property
+    def changed(self) -> int:
+        """The number in the recap."""
+        _, found, rest = self.output.rpartition("changed=")
+        assert found, self.output[-3000:]
+        return int(rest.split()[0])
+
+
+@dataclass(frozen=True)
+class Site:
+    """Runs site.yml against the machine, as a user does."""
+
+    host: Any
+    inventory: Path
+
+    def run(self, *arguments: str, inventory: Path | None = None, watch: bool = False) -> SiteRun:
+        """Run it; `watch` also collects the command lines of the machine's processes meanwhile.
+
+        Module runs are counted on the machine: each is one `sudo` of Ansible, and sudo tells the journal.
+        """
+        command = [
+            *(str(Path(sys.executable).with_name("ansible-playbook")), "site.yml"),
+            *("-i", str(inventory or self.inventory), *arguments),
+        ]
+        cursor = self._journal_cursor()
+        begun = time.monotonic()
+        with watched_processes(self.host) if watch else contextlib.nullcontext(lambda: "") as processes:
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                timeout=570,
+            )
+            seconds = time.monotonic() - begun
+            seen = processes()
+        journal = self.host.check_output(f"journalctl _COMM=sudo --after-cursor={shlex.quote(cursor)} --output=cat --no-pager")
+        module_runs = sum("BECOME-SUCCESS-" in line and "COMMAND=" in line for line in journal.splitlines())
+        return SiteRun(done.returncode, done.stdout, module_runs, seconds, seen)
+
+    def converge(self, *arguments: str, watch: bool = False) -> SiteRun:
+        """A run that must succeed."""
+        done = self.run(*arguments, watch=watch)
+        assert done.returncode == 0, done.output[-6000:]
+        return done
+
+    def _journal_cursor(self) -> str:
+        text: str = self.host.check_output("journalctl --lines=0 --show-cursor --no-pager")
+        return text.rpartition("-- cursor: ")[2].strip()
+
+
+@contextlib.contextmanager
+def watched_processes(host: Any) -> Iterator[Callable[[], str]]:
+    """Sample the command lines of all processes, and hand them out, each once."""
+    place = f"/run/acceptance-{secrets.token_hex(4)}"
+    loop = (
+        f"while [ -d {place} ]; do for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$f; echo; done 2>/dev/null"
+        f" | sort -u - {place}/seen -o {place}/seen; sleep 0.05; done"
+    )
+    host.check_output(f"mkdir -m 0700 {place} && touch {place}/seen")
+    host.check_output(f"nohup sh -c {shlex.quote(loop)} >/dev/null 2>&1 </dev/null & echo started")
+    try:
+        yield lambda: str(host.check_output(f"cat {place}/seen"))
+    finally:
+        host.check_output(f"rm -r {place}")
