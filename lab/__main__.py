@@ -11,7 +11,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from lab import engine, host, images, inventory, machine, registry
+from lab import engine, host, images, inventory, machine, registry, summary
 from lab.settings import NETWORK, STATE_DIR, SUITES, LabError, check_name
 from lab.shell import alone, say
 
@@ -25,24 +25,26 @@ def deliver(names: Sequence[str]) -> registry.Registry:
     return there
 
 
+def supply(machines: Sequence[str]) -> registry.Registry | None:
+    """The images of machines, and the stack's in the lab's registry unless a public one has them."""
+    if host.image_mode() == "build":
+        return deliver([*machines, *images.STACK])
+    say("a public registry answers: the machine pulls the upstream images")
+    with alone("images"):
+        images.ensure(machines)
+    engine.ensure_network()
+    return None
+
+
 def up(name: str, debian: str) -> None:
     """A machine that answers, and all that it needs around it."""
     engine.ensure_engine()
-    mode = host.image_mode()
     existing = machine.release(name)
     if existing and existing != debian:
         raise LabError(
             f"{name} has Debian {existing}: say --debian {existing}, or first `python3 -m lab down {name}`"
         )
-    wanted = [] if existing else [images.vm_image(debian)]
-    there = None
-    if mode == "build":
-        there = deliver([*wanted, *images.STACK])
-    else:
-        say("a public registry answers: the machine pulls the upstream images")
-        with alone("images"):
-            images.ensure(wanted)
-        engine.ensure_network()
+    there = supply([] if existing else [images.vm_image(debian)])
     if existing:
         machine.ensure_running(name)
     else:
@@ -89,10 +91,11 @@ def parser() -> argparse.ArgumentParser:
     add("kill", "Cut a machine's power.")
     add("start", "Switch a machine on.")
     add("info", "Print what a machine's stack offers, as JSON.")
+    add("show", "Show addresses and health of a machine's stack, without passwords.")
     add("ssh", "Log in to a machine, or run a command there.").add_argument("rest", nargs=argparse.REMAINDER)
     some = add("images", "Build and push images, without a machine.", named=False)
     some.add_argument(
-        "names", nargs="*", metavar="IMAGE", help=f"default: the stack's, of {', '.join(images.IMAGES)}"
+        "names", nargs="*", metavar="IMAGE", help=f"default: what machines and the stack need, of {', '.join(images.IMAGES)}"
     )
     add("purge", "Remove everything of the lab.", named=False)
     return result
@@ -111,12 +114,17 @@ def command_line(arguments: Sequence[str]) -> int:
         if unknown:
             raise LabError(f"IMAGE is {', '.join(unknown)}: use {', '.join(images.IMAGES)}")
         engine.ensure_engine()
-        deliver(given.names or [*images.STACK, images.vm_image("13")])
+        if given.names:
+            deliver(given.names)
+        else:
+            supply([images.vm_image(debian) for debian in sorted(SUITES)])
         return 0
     if given.command == "ssh":
         return machine.open_shell(given.name, given.rest)
     if given.command == "info":
         print(json.dumps(machine.info(given.name), indent=2))
+    elif given.command == "show":
+        print("\n".join(summary.summary(given.name, machine.info(given.name), machine.status(given.name))))
     elif given.command == "down":
         machine.remove(given.name)
     elif given.command == "reboot":

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lab.settings import LABEL, NETWORK, STATE_DIR, SUBNET, LabError
+from lab.settings import CLIENT_RANGE, LABEL, NETWORK, STATE_DIR, SUBNET, LabError
 from lab.shell import as_root, run, run_logged, say, succeeds
 
 _START_SECONDS = 60.0
@@ -115,7 +115,7 @@ def _start_dockerd() -> None:
 def ensure_network() -> None:
     """The bridge that machines and registry share."""
     if inspect("network", NETWORK) is None:
-        docker("network", "create", "--label", f"{LABEL}=1", "--subnet", SUBNET, NETWORK)
+        docker("network", "create", "--label", f"{LABEL}=1", "--subnet", SUBNET, "--ip-range", CLIENT_RANGE, NETWORK)
 
 
 def labelled(kind: str) -> list[str]:

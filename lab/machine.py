@@ -233,6 +233,13 @@ def open_shell(name: str, command: Sequence[str]) -> int:
     return subprocess.run([*ssh_command(name, terminal), *command], check=False).returncode
 
 
+def status(name: str) -> list[dict[str, Any]]:
+    """State and health of each service of the machine's stack."""
+    # It ends with an error when something is not healthy, which is what is asked for here.
+    rows: list[dict[str, Any]] = json.loads(ssh(name, "sudo opengeoai status --json || true"))
+    return rows
+
+
 def info(name: str) -> dict[str, Any]:
     """What the machine says of its stack, with the address and a local copy of its CA."""
     told: dict[str, Any] = json.loads(ssh(name, "sudo opengeoai info"))

@@ -19,6 +19,8 @@ NETWORK = "opengeoai-lab"
 
 # Addresses are fixed, so that a machine keeps its own when it is restarted.
 SUBNET = "10.213.77.0/24"
+# Where the engine takes addresses for containers that have none of their own, such as clients in tests.
+CLIENT_RANGE = "10.213.77.128/25"
 REGISTRY_ADDRESS = "10.213.77.2"
 FIRST_VM_ADDRESS = "10.213.77.10"
 
@@ -32,7 +34,7 @@ VM_USER = "debian"
 STACK_DOMAIN = "hub.test"
 SUITES = {"12": "bookworm", "13": "trixie"}
 
-_RESERVED = {"registry", "logs", "tmp"}
+_RESERVED = {"acme", "registry", "logs", "tmp"}
 
 
 class LabError(Exception):

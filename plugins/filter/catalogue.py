@@ -50,7 +50,8 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import ca
 def catalogue_filter(specifications: t.Any, registry: str | None = None) -> dict[str, t.Any]:
     if not isinstance(specifications, (list, tuple)):
         raise AnsibleFilterError(
-            f"The input for the opengeoai.hub.catalogue filter must be a list of service specifications; got {type(specifications).__name__} instead"
+            "The input for the opengeoai.hub.catalogue filter must be a list of service specifications; "
+            f"got {type(specifications).__name__} instead"
         )
     try:
         return catalogue(specifications, registry)

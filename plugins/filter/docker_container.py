@@ -54,7 +54,8 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._docker_container im
 def docker_container_filter(specification: t.Any, context: t.Mapping[str, t.Any], digest: str = "") -> dict[str, t.Any]:
     if not isinstance(specification, t.Mapping):
         raise AnsibleFilterError(
-            f"The input for the opengeoai.hub.docker_container filter must be a service specification; got {type(specification).__name__} instead"
+            "The input for the opengeoai.hub.docker_container filter must be a service specification; "
+            f"got {type(specification).__name__} instead"
         )
     try:
         return docker_container_arguments(specification, context, digest)

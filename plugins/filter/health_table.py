@@ -49,7 +49,8 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._routes import healt
 def health_table_filter(health: t.Any, config_dir: str) -> list[str]:
     if not isinstance(health, t.Mapping):
         raise AnsibleFilterError(
-            f"The input for the opengeoai.hub.health_table filter must be the result of opengeoai.hub.stack_health; got {type(health).__name__} instead"
+            "The input for the opengeoai.hub.health_table filter must be the result of opengeoai.hub.stack_health; "
+            f"got {type(health).__name__} instead"
         )
     try:
         return health_table(health, config_dir)

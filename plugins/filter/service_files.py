@@ -53,7 +53,8 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._service_files impor
 def service_files_filter(specification: t.Any, context: t.Mapping[str, t.Any], secrets: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
     if not isinstance(specification, t.Mapping):
         raise AnsibleFilterError(
-            f"The input for the opengeoai.hub.service_files filter must be a service specification; got {type(specification).__name__} instead"
+            "The input for the opengeoai.hub.service_files filter must be a service specification; "
+            f"got {type(specification).__name__} instead"
         )
     try:
         return service_files(specification, context, secrets)

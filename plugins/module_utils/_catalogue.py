@@ -56,7 +56,7 @@ def _check_together(services: t.Sequence[Specification]) -> None:
             _claim(owners, ("port", *host_port(port)), service["name"], f"the host's port {port}")
         for route in service["routes"]:
             for host in route["hosts"]:
-                where = (route["protocol"], route["entrypoint"], host, route["path_prefix"])
+                where = (route["protocol"], route["entrypoint"] or "websecure", host, route["path_prefix"] or "")
                 _claim(owners, where, service["name"], f"the host name {host}")
     if len(set(names)) != len(names):
         raise ValueError(f"two services have one name: {', '.join(sorted({name for name in names if names.count(name) > 1}))}")
@@ -177,7 +177,10 @@ def with_values(secrets: t.Sequence[t.Mapping[str, t.Any]], values: t.Sequence[s
     """
     if len(secrets) != len(values):
         raise ValueError(f"there are {len(secrets)} secrets and {len(values)} values")
-    return [{**secret, "value": str(value)} if value not in (None, "") else dict(secret) for secret, value in zip(secrets, values)]
+    return [
+        {**secret, "value": str(value)} if value not in (None, "") else dict(secret)
+        for secret, value in zip(secrets, values, strict=True)
+    ]
 
 
 def with_secrets(items: t.Sequence[t.Mapping[str, t.Any]], secrets: t.Mapping[str, str], key: str) -> list[dict[str, t.Any]]:

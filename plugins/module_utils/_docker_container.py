@@ -52,7 +52,8 @@ def docker_container_arguments(
 
     :param given: a service specification.
     :param context: what all services share: `networks` (key to name), `registry` or none, `certificate_resolver` or none.
-    :param digest: of the rendered configuration; a label carries it, so that a change re-creates the container, also after an interrupted run.
+    :param digest: of the rendered configuration; a label carries it, so that a change re-creates the container, also after an
+      interrupted run.
     :raises ValueError: for an unusable specification or an unknown network.
     """
     specification = normalise(given)

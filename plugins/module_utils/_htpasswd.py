@@ -47,12 +47,16 @@ def htpasswd(password: str, user: str, salt: str, rounds: int = 10) -> str:
     if bcrypt is None:
         raise ValueError("the Python package bcrypt is missing on the controller; install it with: pip install bcrypt")
     if not user or ":" in user or any(ord(char) < 32 for char in user):
-        raise ValueError(f"user {user!r} is unusable for basic authentication: it must not be empty or contain a colon or control characters")
+        raise ValueError(
+            f"user {user!r} is unusable for basic authentication: it must not be empty or contain a colon or control characters"
+        )
     encoded = password.encode()
     if not encoded or b"\0" in encoded:
         raise ValueError(f"the password of user {user!r} is empty or contains a NUL byte")
     if len(encoded) > MAX_PASSWORD_BYTES:
-        raise ValueError(f"the password of user {user!r} has {len(encoded)} bytes, and bcrypt reads only {MAX_PASSWORD_BYTES}; use a shorter one")
+        raise ValueError(
+            f"the password of user {user!r} has {len(encoded)} bytes, and bcrypt reads only {MAX_PASSWORD_BYTES}; use a shorter one"
+        )
     if not MIN_ROUNDS <= rounds <= MAX_ROUNDS:
         raise ValueError(f"rounds is {rounds}; use {MIN_ROUNDS} to {MAX_ROUNDS}")
     return f"{user}:{bcrypt.hashpw(encoded, bcrypt_salt(salt, rounds)).decode()}"

@@ -41,7 +41,7 @@ except ImportError:
     CRYPTOGRAPHY_IMPORT_ERROR = traceback.format_exc()
 
 if t.TYPE_CHECKING:
-    PrivateKey = t.Union["ec.EllipticCurvePrivateKey", "rsa.RSAPrivateKey"]
+    PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 # Clocks of clients differ from the host's; a certificate that starts now is refused by those that are behind.
 BACKDATE = datetime.timedelta(hours=1)
@@ -153,7 +153,7 @@ def parse_settings(
 
 def format_time(moment: datetime.datetime) -> str:
     """ISO 8601 in UTC, to the second."""
-    return moment.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _not_after(certificate: x509.Certificate) -> datetime.datetime:
@@ -161,7 +161,7 @@ def _not_after(certificate: x509.Certificate) -> datetime.datetime:
     aware: datetime.datetime | None = getattr(certificate, "not_valid_after_utc", None)
     if aware is not None:
         return aware
-    return certificate.not_valid_after.replace(tzinfo=datetime.timezone.utc)
+    return certificate.not_valid_after.replace(tzinfo=datetime.UTC)
 
 
 def _public_bytes(key: t.Any) -> bytes:

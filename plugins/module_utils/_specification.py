@@ -132,6 +132,8 @@ def normalise(given: t.Mapping[str, t.Any]) -> Specification:
     if not _NAME.fullmatch(str(name)):
         raise ValueError(f"{what} has an unusable name; use lower-case letters, digits and dashes")
     for key, defaults in NESTED_DEFAULTS.items():
+        if not isinstance(specification[key], (list, tuple)):
+            raise ValueError(f"{what}, {key}, must be a list, got {specification[key]!r}")
         specification[key] = [
             _with_defaults(f"{what}, {key}[{index}],", item, defaults, NESTED_REQUIRED[key])
             for index, item in enumerate(specification[key])

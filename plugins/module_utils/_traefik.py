@@ -84,7 +84,8 @@ def _route_labels(route: t.Mapping[str, t.Any], certificate_resolver: str | None
     definitions: t.Mapping[str, t.Any] = route.get("middleware_definitions") or {}
     for key, definition in definitions.items():
         labels.update(flatten(f"traefik.{protocol}.middlewares.{key}", definition))
-    middlewares = [*([f"{auth_middleware(route)}@file"] if route.get("basic_auth") else []), *definitions, *(route.get("middlewares") or [])]
+    authentication = [f"{auth_middleware(route)}@file"] if route.get("basic_auth") else []
+    middlewares = [*authentication, *definitions, *(route.get("middlewares") or [])]
     if middlewares:
         labels[f"{router}.middlewares"] = ",".join(middlewares)
     return labels
@@ -107,6 +108,8 @@ def traefik_labels(
         labels["traefik.docker.network"] = network
     seen: set[tuple[str, str]] = set()
     for route in routes:
+        if not isinstance(route, t.Mapping):
+            raise ValueError(f"a route must be a mapping, got {route!r}")
         for key in ("name", "hosts"):
             if not route.get(key):
                 raise ValueError(f"route {route.get('name', '')!r} lacks {key!r}")

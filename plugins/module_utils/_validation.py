@@ -19,8 +19,11 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9._/-]+)?")
 _SYSTEM_DIRECTORIES = frozenset(
-    ("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root", "/run")
-    + ("/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/local", "/var", "/var/lib", "/var/lib/docker", "/var/log", "/var/tmp")
+    (
+        "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc",
+        "/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/local",
+        "/var", "/var/lib", "/var/lib/docker", "/var/log", "/var/tmp",
+    )
 )
 
 
@@ -60,10 +63,15 @@ def path_problem(variable: str, value: t.Any) -> str | None:
     """Why a value is not a usable directory for data or configuration, or None if it is."""
     if not isinstance(value, str) or not value.startswith("/"):
         return f"{variable} is {value!r}: it must be an absolute path, such as /srv/opengeoai"
-    if posixpath.normpath(value) != value:
-        return f"{variable} is {value!r}: write it without '.', '..', double or closing slashes: {posixpath.normpath(value)!r}"
+    # normpath() keeps two slashes at the beginning, as POSIX wants.
+    normal = posixpath.normpath(value).replace("//", "/")
+    if normal != value:
+        return f"{variable} is {value!r}: write it without '.', '..', double or closing slashes: {normal!r}"
     if value in _SYSTEM_DIRECTORIES:
-        return f"{variable} is {value!r}: that is a directory of the system; use one of its own below it, such as {value.rstrip('/')}/opengeoai"
+        return (
+            f"{variable} is {value!r}: that is a directory of the system; "
+            f"use one of its own below it, such as {value.rstrip('/')}/opengeoai"
+        )
     return None
 
 
@@ -128,4 +136,13 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     return [problem for problem in found if problem] + nested_paths(data_paths)
 
 
-__all__ = ("domain_problem", "email_problem", "first_problems", "image_problem", "nested_paths", "path_problem", "problems", "registry_problem")
+__all__ = (
+    "domain_problem",
+    "email_problem",
+    "first_problems",
+    "image_problem",
+    "nested_paths",
+    "path_problem",
+    "problems",
+    "registry_problem",
+)

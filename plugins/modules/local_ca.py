@@ -191,6 +191,7 @@ def resolve_group(group: str | None) -> int:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
@@ -231,7 +232,7 @@ def main() -> None:
                 module.params["valid_days"],
                 module.params["renew_before_days"],
             ),
-            datetime.datetime.now(datetime.timezone.utc),
+            datetime.datetime.now(datetime.UTC),
             Ownership(os.geteuid(), os.getegid(), 0o600),
             (resolve_user(module.params["owner"]), resolve_group(module.params["group"])),
             dry_run=module.check_mode,

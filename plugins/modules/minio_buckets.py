@@ -120,6 +120,7 @@ actions:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.opengeoai.hub.plugins.module_utils._container_exec import (
     ContainerExecError,
     ExecResult,
@@ -141,6 +142,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._minio import (
 
 
 def argument_spec() -> dict[str, dict[str, object]]:
+    """The options, as DOCUMENTATION has them."""
     return {
         "container": {"type": "str", "default": "minio"},
         "endpoint": {"type": "str", "default": "http://127.0.0.1:9000"},
@@ -175,11 +177,13 @@ def execute(docker: str, container: str, script: str, wait_timeout: int) -> Exec
 
 
 def check(result: ExecResult, reason: str | None = None) -> None:
+    """Fail with the reason, or else with what the program said, if it failed."""
     if result.rc != 0:
         raise ValueError(reason or f"mc failed (exit code {result.rc}): {result.stderr.strip()}")
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     params = module.params
     try:

@@ -140,6 +140,7 @@ server_version:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.opengeoai.hub.plugins.module_utils._container_exec import (
     RC_NOT_READY,
     READY_MARK,
@@ -179,6 +180,7 @@ exec psql -X -q -A -t -w -U "$2" -d postgres -f -
 
 
 def argument_spec() -> dict[str, dict[str, object]]:
+    """The options, as DOCUMENTATION has them."""
     return {
         "container": {"type": "str", "default": "postgres"},
         "superuser": {"type": "str", "default": "postgres"},
@@ -224,6 +226,7 @@ def run_psql(params: dict[str, Any], docker: str, script: str, doing: str) -> st
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     params = module.params
     try:

@@ -168,6 +168,7 @@ def describe_diff(result: SecretsResult) -> dict[str, str]:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},

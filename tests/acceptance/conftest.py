@@ -165,7 +165,16 @@ def services() -> Sequence[str]:
     return SERVICES
 
 
+@pytest.fixture(scope="session")
+def _patience() -> list[float]:
+    """How long a test waits for the machine to settle: much at first, and little once that was in vain."""
+    return [120.0]
+
+
 @pytest.fixture(autouse=True)
-def _settled(host: Any) -> None:
+def _settled(host: Any, _patience: list[float]) -> None:
     """Each test begins with everything healthy, so that one that failed does not drag the others with it."""
-    wait_until(lambda: not unhealthy(host), 120, "all services healthy before the test")
+    seconds = _patience[0]
+    _patience[0] = 5.0
+    wait_until(lambda: not unhealthy(host), seconds, "all services healthy before the test")
+    _patience[0] = seconds

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -157,7 +158,7 @@ def container_addresses(container: Mapping[str, Any]) -> set[str]:
 # Inside of the machine's networks
 
 _PROBE = """
-import socket, sys
+import concurrent.futures, socket, sys
 def reach(target):
     host, port = target.rsplit(":", 1)
     try:
@@ -165,7 +166,8 @@ def reach(target):
         return "open"
     except OSError as error:
         return type(error).__name__
-print("\\n".join(reach(target) for target in sys.argv[1:]))
+with concurrent.futures.ThreadPoolExecutor(32) as pool:
+    print("\\n".join(pool.map(reach, sys.argv[1:])))
 """
 
 
@@ -208,8 +210,6 @@ def websocket_handshake(link: socket.socket, host: str, path: str) -> tuple[int,
         head += receive(link, 1)
     first, *lines = head.decode().split("\r\n")
     fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    import hashlib
-
     expected = base64.b64encode(hashlib.sha1((key + WEBSOCKET_GUID).encode()).digest()).decode()
     return int(first.split()[1]), expected, fields.get("sec-websocket-accept", "")
 
@@ -226,6 +226,16 @@ def websocket_exchange(link: socket.socket, opcode: int, payload: bytes) -> tupl
 
 
 # ------------------------------------------------------------------------------------------------------------
+# Secrets
+
+
+def leaked(text: str, secret_values: Mapping[str, str]) -> list[str]:
+    """Names of the secrets that are in a text. Of a key it is the longest line that counts."""
+    assert text
+    return [name for name, value in secret_values.items() if max(value.split("\n"), key=len) in text]
+
+
+# ------------------------------------------------------------------------------------------------------------
 # Runs of the site play
 
 
@@ -237,7 +247,8 @@ class SiteRun:
     output: str
     module_runs: int
     seconds: float
-    processes: str = field(default="", repr=False)
+    processes: str = field(repr=False)
+    journal: str = field(repr=False)
 
     @property
     def changed(self) -> int:
@@ -279,9 +290,9 @@ class Site:
             )
             seconds = time.monotonic() - begun
             seen = processes()
-        journal = self.host.check_output(f"journalctl _COMM=sudo --after-cursor={shlex.quote(cursor)} --output=cat --no-pager")
+        journal: str = self.host.check_output(f"journalctl --after-cursor={shlex.quote(cursor)} --output=cat --no-pager")
         module_runs = sum("BECOME-SUCCESS-" in line and "COMMAND=" in line for line in journal.splitlines())
-        return SiteRun(done.returncode, done.stdout, module_runs, seconds, seen)
+        return SiteRun(done.returncode, done.stdout, module_runs, seconds, seen, journal)
 
     def converge(self, *arguments: str, watch: bool = False) -> SiteRun:
         """A run that must succeed."""

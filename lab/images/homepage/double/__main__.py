@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from .config import CannotCopyError, Config, layout_names, merged
 from .engine import DockerError, Engine, discovered
@@ -194,6 +194,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def server_bind(self) -> None:
+        """Take both families where the address can."""
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         super().server_bind()

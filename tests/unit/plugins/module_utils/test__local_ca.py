@@ -15,6 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.x509.oid import NameOID
+
 from ansible_collections.opengeoai.hub.plugins.module_utils import _local_ca
 from ansible_collections.opengeoai.hub.plugins.module_utils._local_ca import (
     LocalCaResult,
@@ -33,14 +38,10 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._local_ca import (
     reconcile_local_ca,
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._secrets import Ownership
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-from cryptography.x509.oid import NameOID
 
 pytestmark = pytest.mark.filterwarnings("error")
 
-NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+NOW = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
 DAY = datetime.timedelta(days=1)
 ROOT = Ownership(os.geteuid(), os.getegid(), 0o600)
 ME = (os.geteuid(), os.getegid())
@@ -236,9 +237,8 @@ def handshake(port: int, host: str, ca_file: str) -> str:
     context = ssl.create_default_context(cafile=ca_file)
     # What Python 3.13 sets by default, and refuses certificates with that 3.11 lets pass.
     context.verify_flags |= ssl.VERIFY_X509_STRICT
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
-        with context.wrap_socket(raw, server_hostname=host) as connection:
-            return str(connection.version())
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw, context.wrap_socket(raw, server_hostname=host) as connection:
+        return str(connection.version())
 
 
 def test_handshake_with_a_real_server(paths: Paths, tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def test_handshake_with_a_real_server(paths: Paths, tmp_path: Path) -> None:
                     break
             time.sleep(0.05)
         assert handshake(port, "www.hub.test", paths.ca_certificate) == "TLSv1.3"
-        with pytest.raises(ssl.SSLCertVerificationError, match="other.test"):
+        with pytest.raises(ssl.SSLCertVerificationError, match=r"other\.test"):
             handshake(port, "other.test", paths.ca_certificate)
         other = tmp_path / "other.pem"
         other.write_bytes(create_authority("hub.test local CA", new_key(), NOW, DAY).certificate_pem)
@@ -305,7 +305,8 @@ def test_other_hosts(paths: Paths, hosts: tuple[str, ...], reasons: list[str]) -
     )
     assert (after[paths.key] == before[paths.key]) is not bool(reasons)
     if reasons:
-        assert result.before != result.after and f"hosts: {', '.join(hosts)}\n" in result.after
+        assert result.before != result.after
+        assert f"hosts: {', '.join(hosts)}\n" in result.after
 
 
 @pytest.mark.parametrize(("days", "issued"), [(0, False), (336, False), (337, True), (500, True)])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.opengeoai.hub.plugins.module_utils._minio import (
     Access,
     McError,
@@ -87,7 +88,7 @@ BUCKET_NAMES: list[tuple[str, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize("name, message", BUCKET_NAMES)
+@pytest.mark.parametrize(("name", "message"), BUCKET_NAMES)
 def test_check_bucket_name(name: str, message: str | None) -> None:
     if message is None:
         check_bucket_name("v", name)
@@ -107,7 +108,7 @@ SECRETS: list[tuple[str, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize("secret, message", SECRETS)
+@pytest.mark.parametrize(("secret", "message"), SECRETS)
 def test_check_secret(secret: str, message: str | None) -> None:
     if message is None:
         check_secret("v", secret)
@@ -140,7 +141,7 @@ BAD_USERS: list[tuple[list[dict[str, Any]], str]] = [
 ]
 
 
-@pytest.mark.parametrize("raw, message", BAD_USERS)
+@pytest.mark.parametrize(("raw", "message"), BAD_USERS)
 def test_parse_users_refuses(raw: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(ValueError) as caught:
         parse_users(raw, "root")
@@ -193,7 +194,7 @@ SAME: list[tuple[dict[str, Any], bool]] = [
 ]
 
 
-@pytest.mark.parametrize("other, expected", SAME)
+@pytest.mark.parametrize(("other", "expected"), SAME)
 def test_same_policy(other: dict[str, Any], expected: bool) -> None:
     assert same_policy(POLICY, other) is expected
 
@@ -255,7 +256,7 @@ STATES: list[tuple[str, State]] = [
 ]
 
 
-@pytest.mark.parametrize("output, expected", STATES)
+@pytest.mark.parametrize(("output", "expected"), STATES)
 def test_parse_state(output: str, expected: State) -> None:
     assert parse_state(output, [USER]) == expected
 
@@ -282,7 +283,7 @@ BAD_STATES: list[tuple[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("output, message", BAD_STATES)
+@pytest.mark.parametrize(("output", "message"), BAD_STATES)
 def test_parse_state_refuses(output: str, message: str) -> None:
     with pytest.raises(ValueError) as caught:
         parse_state(output, [USER])
@@ -306,7 +307,7 @@ ERRORS: list[tuple[list[dict[str, Any]], McError | None]] = [
 ]
 
 
-@pytest.mark.parametrize("items, expected", ERRORS)
+@pytest.mark.parametrize(("items", "expected"), ERRORS)
 def test_error_in(items: list[dict[str, Any]], expected: McError | None) -> None:
     assert error_in(items) == expected
 
@@ -370,7 +371,7 @@ PLANS: list[tuple[State, list[tuple[str, tuple[str, ...]]]]] = [
 ]
 
 
-@pytest.mark.parametrize("state, expected", PLANS)
+@pytest.mark.parametrize(("state", "expected"), PLANS)
 def test_plan(state: State, expected: list[tuple[str, tuple[str, ...]]]) -> None:
     steps = plan(["mlflow"], [USER], state)
     assert [(step.description, step.arguments) for step in steps] == expected

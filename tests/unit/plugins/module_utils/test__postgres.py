@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from ansible_collections.opengeoai.hub.plugins.module_utils._postgres import (
     Database,
     DatabaseState,
@@ -52,7 +53,7 @@ SERVER_VERIFIER = (
 
 
 @pytest.mark.parametrize(
-    "name, expected",
+    ("name", "expected"),
     [("mlflow", '"mlflow"'), ('a"b', '"a""b"'), ("a'b\\ $1 %s", '"a\'b\\ $1 %s"'), ("Ünï", '"Ünï"')],
 )
 def test_quote_identifier(name: str, expected: str) -> None:
@@ -60,7 +61,7 @@ def test_quote_identifier(name: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text, expected",
+    ("text", "expected"),
     [("x", "'x'"), ("it's", "'it''s'"), ("a\\b", "E'a\\\\b'"), ("\\'", "E'\\\\'''"), ("$x$ %s", "'$x$ %s'")],
 )
 def test_quote_literal(text: str, expected: str) -> None:
@@ -68,7 +69,7 @@ def test_quote_literal(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, expected",
+    ("name", "expected"),
     [
         ("gis", "\\connect -reuse-previous=on postgresql:///gis"),
         ("a=b 'd\"\\ %s/ü", "\\connect -reuse-previous=on postgresql:///a%3Db%20%27d%22%5C%20%25s%2F%C3%BC"),
@@ -97,7 +98,7 @@ PREPARED: list[tuple[str, bytes]] = [
 ]
 
 
-@pytest.mark.parametrize("password, expected", PREPARED)
+@pytest.mark.parametrize(("password", "expected"), PREPARED)
 def test_saslprep(password: str, expected: bytes) -> None:
     assert saslprep(password) == expected
 
@@ -131,7 +132,7 @@ MATCHES: list[tuple[str, str | None, bool]] = [
 ]
 
 
-@pytest.mark.parametrize("password, stored, expected", MATCHES)
+@pytest.mark.parametrize(("password", "stored", "expected"), MATCHES)
 def test_password_matches(password: str, stored: str | None, expected: bool) -> None:
     assert password_matches(password, stored) is expected
 
@@ -143,7 +144,7 @@ BAD_NAMES: list[tuple[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("name, message", BAD_NAMES)
+@pytest.mark.parametrize(("name", "message"), BAD_NAMES)
 def test_check_name_refuses(name: str, message: str) -> None:
     with pytest.raises(ValueError) as caught:
         check_name("v", name)
@@ -182,7 +183,7 @@ BAD_ROLES: list[tuple[list[dict[str, str]], str]] = [
 ]
 
 
-@pytest.mark.parametrize("raw, message", BAD_ROLES)
+@pytest.mark.parametrize(("raw", "message"), BAD_ROLES)
 def test_parse_roles_refuses(raw: list[dict[str, str]], message: str) -> None:
     with pytest.raises(ValueError) as caught:
         parse_roles(raw, "postgres")
@@ -206,7 +207,7 @@ BAD_DATABASES: list[tuple[list[dict[str, Any]], str]] = [
 ]
 
 
-@pytest.mark.parametrize("raw, message", BAD_DATABASES)
+@pytest.mark.parametrize(("raw", "message"), BAD_DATABASES)
 def test_parse_databases_refuses(raw: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(ValueError) as caught:
         parse_databases(raw)
@@ -346,7 +347,7 @@ PROBLEMS: list[tuple[Database, State, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize("database, state, expected", PROBLEMS)
+@pytest.mark.parametrize(("database", "state", "expected"), PROBLEMS)
 def test_problems(database: Database, state: State, expected: list[str]) -> None:
     assert problems([ROLE], [database], state) == expected
 
@@ -410,7 +411,7 @@ PLANS: list[tuple[list[Role], list[Database], State, list[tuple[str, tuple[str, 
 ]
 
 
-@pytest.mark.parametrize("roles, databases, state, expected", PLANS)
+@pytest.mark.parametrize(("roles", "databases", "state", "expected"), PLANS)
 def test_plan(
     roles: list[Role], databases: list[Database], state: State, expected: list[tuple[str, tuple[str, ...]]]
 ) -> None:
@@ -437,7 +438,7 @@ GRANTS: list[tuple[DatabaseState | None, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize("there, expected", GRANTS)
+@pytest.mark.parametrize(("there", "expected"), GRANTS)
 def test_plan_grants_on_the_listed_extensions_only(there: DatabaseState | None, expected: list[str]) -> None:
     state = _with(**({} if there is None else {"d": there}))
     steps = plan([ROLE], [Database("d", "a", ("postgis",))], state, lambda: SALT)

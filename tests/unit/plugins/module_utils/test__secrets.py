@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.opengeoai.hub.plugins.module_utils import _secrets
 from ansible_collections.opengeoai.hub.plugins.module_utils._secrets import (
     Ownership,

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+
 from ansible_collections.opengeoai.hub.plugins.module_utils._postgres import scram_verifier
 from ansible_collections.opengeoai.hub.plugins.modules import postgres_databases
 
@@ -127,7 +128,7 @@ FAILURES: list[tuple[dict[str, Any], list[tuple[int, str, str]], str]] = [
 ]
 
 
-@pytest.mark.parametrize("changes, answers, message", FAILURES)
+@pytest.mark.parametrize(("changes", "answers", "message"), FAILURES)
 def test_failures(
     run: Run, changes: dict[str, Any], answers: list[tuple[int, str, str]], message: str
 ) -> None:

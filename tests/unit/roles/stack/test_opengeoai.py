@@ -28,7 +28,8 @@ LABEL = "opengeoai.lab=1"
 
 def load_tool() -> types.ModuleType:
     spec = importlib.util.spec_from_file_location("opengeoai_tool", TOOL)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     # dataclasses look their module up by name
     sys.modules[spec.name] = module
@@ -358,7 +359,7 @@ class Bench:
 
 
 def test_start_in_order_and_side_by_side() -> None:
-    engine = FakeEngine(**{name: GOOD for name in STACK})
+    engine = FakeEngine(**dict.fromkeys(STACK, GOOD))
     bench = Bench(engine, STACK)
     assert bench.start() == 0
     assert engine.events == [
@@ -466,7 +467,7 @@ def test_start_survives_an_engine_that_restarts() -> None:
 
 
 def test_stop_dependents_first() -> None:
-    engine = FakeEngine(**{name: GOOD for name in STACK})
+    engine = FakeEngine(**dict.fromkeys(STACK, GOOD))
     engine.started = {name: 0.0 for name in STACK if name != "minio"}
     bench = Bench(engine, STACK)
     assert tool.stop_services(bench.context, tool.select(services(**STACK), (), False)) == 0
@@ -478,8 +479,8 @@ def test_stop_dependents_first() -> None:
 
 
 def test_restart_stops_only_the_named() -> None:
-    engine = FakeEngine(**{name: GOOD for name in STACK})
-    engine.started = {name: -5.0 for name in STACK}
+    engine = FakeEngine(**dict.fromkeys(STACK, GOOD))
+    engine.started = dict.fromkeys(STACK, -5.0)
     bench = Bench(engine, STACK)
     assert tool.restart_services(bench.context, ["traefik"]) == 0
     assert [event for _now, event in engine.events] == ["stop traefik", "start traefik"]
@@ -761,7 +762,8 @@ def test_docker_failures_do_not_keep_the_rest_down(stack: RealStack) -> None:
         for line in errors
     )
     assert f"{top}: goes on although {late}, {missing} is not healthy; it will recover once that is" in errors
-    assert f"{good}: healthy" in done.stdout and f"{top}: healthy" in done.stdout
+    assert f"{good}: healthy" in done.stdout
+    assert f"{top}: healthy" in done.stdout
     assert errors[-1] == f"3 of 5 services not healthy: {late}, {dead}, {missing}"
 
 

@@ -1,0 +1,72 @@
+# Thin: each target calls one tool. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.ONESHELL:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Molecule, ansible-lint and the tests call further programs of the virtual environment by their names.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONUNBUFFERED := 1
+# Plain lines, one for each that Ansible writes.
+export MOLECULE_COMMAND_BORDERS := false
+
+DEMO := demo
+SCENARIOS := default debian12
+SOURCES := lab bench roles/stack/files collections/ansible_collections/opengeoai/hub/plugins
+
+.PHONY: help venv demo demo-info demo-down lint unit molecule test clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(VENV)/.run ## make the virtual environment with Ansible
+
+# Stamps: a changed list of requirements is installed again.
+$(VENV)/.run: requirements.txt
+	@tools/venv "$(PYTHON)" "$(VENV)" requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	@tools/venv "$(PYTHON)" "$(VENV)" requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/.run ## bring the stack up in a throwaway VM, and show where everything is
+	$(BIN)/python -m lab up $(DEMO)
+	$(BIN)/ansible-playbook site.yml -i .lab/$(DEMO)/inventory
+	@$(BIN)/python -m lab show $(DEMO)
+
+demo-info: $(VENV)/.run ## print the demo's addresses and credentials as JSON
+	@$(BIN)/python -m lab info $(DEMO)
+
+demo-down: $(VENV)/.run ## remove the demo
+	$(BIN)/python -m lab down $(DEMO)
+
+lint: $(VENV)/.dev ## check style and types
+	ruff check .
+	mypy $(SOURCES)
+	yamllint --strict .
+	antsibull-changelog lint
+	ansible-lint --strict
+
+unit: $(VENV)/.dev ## run the unit tests
+	pytest tests/unit --numprocesses 2
+
+molecule: $(VENV)/.dev ## bring the stack up on Debian 13 and on Debian 12, and test it from outside
+	python -m lab images
+	for scenario in $(SCENARIOS); do molecule test --scenario-name "$$scenario"; done
+
+test: $(VENV)/.dev ## run all checks and tests
+	@for target in lint unit molecule; do
+	    echo "== $$target"
+	    begin=$$SECONDS
+	    $(MAKE) --no-print-directory "$$target"
+	    echo "== $$target passed in $$((SECONDS - begin)) s"
+	done
+
+clean: ## remove what was built here, and everything of the lab on this machine
+	if [ -d .lab ]; then "$(PYTHON)" -m lab purge; fi
+	rm -rf $(VENV) .ansible .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache opengeoai-hub-*.tar.gz

@@ -1,0 +1,79 @@
+# Copyright (c) opengeoai.hub contributors
+# GNU General Public License v3.0 or later (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Row mlflow: authentication, the backend store, the bucket, proxied artifacts, workers by the machine's size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+
+from .support import docker_inspect
+
+
+@pytest.fixture
+def user(http: requests.Session, info: dict[str, Any]) -> requests.Session:
+    """A client with the credentials that users get."""
+    given = info["credentials"]["mlflow"]
+    http.auth = (given["user"], given["password"])
+    return http
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/version", "/api/2.0/mlflow/experiments/get?experiment_id=0", "/graphql"])
+def test_authentication_is_on(http: requests.Session, domain: str, info: dict[str, Any], path: str) -> None:
+    url = f"https://mlflow.{domain}{path}"
+    given = info["credentials"]["mlflow"]
+    assert http.get(url, timeout=20).status_code == 401
+    assert http.get(url, auth=(given["user"], "wrong"), timeout=20).status_code == 401
+    assert http.get(url, auth=("admin", "password1234"), timeout=20).status_code == 401
+
+
+def test_pages_and_api_answer(user: requests.Session, domain: str) -> None:
+    page = user.get(f"https://mlflow.{domain}/", timeout=20)
+    assert page.status_code == 200
+    assert "<title>MLflow</title>" in page.text
+    assert user.get(f"https://mlflow.{domain}/health", timeout=20).text == "OK"
+    found = user.get(f"https://mlflow.{domain}/api/2.0/mlflow/experiments/get", params={"experiment_id": "0"}, timeout=20)
+    assert found.json()["experiment"]["name"] == "Default"
+
+
+def test_version_has_no_known_hole(user: requests.Session, domain: str) -> None:
+    version = user.get(f"https://mlflow.{domain}/version", timeout=20).text
+    assert tuple(int(part) for part in version.split(".")[:2]) >= (3, 8)
+
+
+def test_artifacts_are_proxied(user: requests.Session, domain: str) -> None:
+    found = user.get(f"https://mlflow.{domain}/api/2.0/mlflow/experiments/get", params={"experiment_id": "0"}, timeout=20)
+    assert found.json()["experiment"]["artifact_location"].startswith("mlflow-artifacts:/")
+    listed = user.get(f"https://mlflow.{domain}/api/2.0/mlflow-artifacts/artifacts", params={"path": ""}, timeout=20)
+    assert listed.status_code == 200
+
+
+def test_backend_is_postgres(superuser: Callable[..., str]) -> None:
+    assert int(superuser("SELECT count(*) FROM experiments", "mlflow")) >= 1
+    assert int(superuser("SELECT count(*) FROM pg_stat_activity WHERE datname = 'mlflow' AND usename = 'mlflow'")) >= 1
+
+
+def test_jobs_are_off_and_workers_fit_the_machine(host: Any) -> None:
+    memory_mb = int(host.check_output("awk '/^MemTotal/ {print int($2 / 1024)}' /proc/meminfo"))
+    cpus = int(host.check_output("nproc"))
+    processes = host.check_output("docker top mlflow -o pid,args").splitlines()[1:]
+    workers = [line for line in processes if "multiprocessing.spawn" in line or "multiprocessing-fork" in line]
+    # As many as processors, two at least, and no more than an eighth of the memory holds.
+    assert len(workers) == max(1, min(max(cpus, 2), 8, memory_mb // 2400)), processes
+    assert not [line for line in processes if "huey" in line.lower() or "job" in line.lower()], processes
+    memory = sum(
+        int(line.split()[0]) for line in host.check_output("docker top mlflow -o rss,pid").splitlines()[1:]
+    )
+    assert memory / 1024 < 350 * (len(workers) + 2), f"{memory // 1024} MiB in {len(processes)} processes"
+
+
+def test_foreign_host_is_refused_by_the_server_itself(host: Any) -> None:
+    address = docker_inspect(host, "mlflow")["mlflow"]["NetworkSettings"]["Networks"]["opengeoai-data"]["IPAddress"]
+    ask = "curl --silent --output /dev/null --write-out '%{http_code}'"
+    target = f"http://{address}:5000/api/2.0/mlflow/experiments/get?experiment_id=0"
+    assert host.check_output(f"{ask} --header 'Host: evil.example' '{target}'") == "403"
+    assert host.check_output(f"{ask} --header 'Host: mlflow:5000' '{target}'") == "200"

@@ -1,0 +1,150 @@
+# Copyright (c) opengeoai.hub contributors
+# GNU General Public License v3.0 or later (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must hold: a second run changes nothing and costs little, one variable changes one container, a bad one changes nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from .support import SERVICES, Site, SiteRun, docker_inspect, leaked
+
+MODULE_RUNS = 30
+
+
+def identities(host: Any) -> dict[str, str]:
+    """The containers by name: a container that was made anew is another one."""
+    return {name: container["Id"] + container["State"]["StartedAt"] for name, container in docker_inspect(host, *SERVICES).items()}
+
+
+def fingerprints(host: Any) -> str:
+    """Checksums of all that is shipped."""
+    return str(host.check_output("find /etc/opengeoai /usr/local/bin/opengeoai -type f -exec sha256sum {} + | sort -k 2"))
+
+
+@pytest.fixture(scope="module")
+def before(host: Any, site: Site) -> tuple[dict[str, str], str]:
+    """What a first run of this very tree leaves."""
+    site.converge()
+    return identities(host), fingerprints(host)
+
+
+@pytest.fixture(scope="module")
+def second(site: Site, before: tuple[dict[str, str], str]) -> SiteRun:
+    """The second run."""
+    return site.converge("-vvv", "--diff", watch=True)
+
+
+def test_second_run_changes_nothing(second: SiteRun, host: Any, before: tuple[dict[str, str], str]) -> None:
+    assert second.changed == 0, [line for line in second.output.splitlines() if line.startswith("changed: ")]
+    assert identities(host) == before[0]
+    # The hashes of the passwords among them.
+    assert fingerprints(host) == before[1]
+
+
+def test_second_run_is_cheap(second: SiteRun) -> None:
+    # Eight containers at least: a count below means that the counting is broken.
+    assert len(SERVICES) <= second.module_runs <= MODULE_RUNS
+
+
+def test_second_run_tells_no_secret(second: SiteRun, secret_values: dict[str, str], variables: dict[str, str]) -> None:
+    given = {"docker_registry_password": variables["docker_registry_password"]} if "docker_registry_password" in variables else {}
+    assert leaked(second.output, {**secret_values, **given}) == []
+    assert "AnsiballZ" in second.processes or "/usr/bin/python3" in second.processes
+    assert leaked(second.processes, {**secret_values, **given}) == []
+    assert leaked(second.journal, {**secret_values, **given}) == []
+    assert "$2b$" not in second.output + second.processes + second.journal
+
+
+def test_check_mode_tells_the_truth_on_a_converged_host(site: Site, host: Any) -> None:
+    known = identities(host)
+    done = site.converge("--check", "--diff")
+    assert done.changed == 0
+    assert identities(host) == known
+
+
+def test_one_variable_changes_its_container_and_drift_is_mended(
+    site: Site,
+    host: Any,
+    http: requests.Session,
+    domain: str,
+    info: dict[str, Any],
+    superuser: Callable[..., str],
+    secret_values: dict[str, str],
+) -> None:
+    known = identities(host)
+    command = docker_inspect(host, "mlflow")["mlflow"]["Config"]["Cmd"]
+    (workers,) = [word.partition("=")[2] for word in command if word.startswith("--workers=")]
+    changed = site.converge("-vvv", "--diff", "-e", f"mlflow_workers={int(workers) + 1}", watch=True)
+    try:
+        different = {name for name, identity in identities(host).items() if identity != known[name]}
+        assert different == {"mlflow"}
+        assert f"--workers={int(workers) + 1}" in docker_inspect(host, "mlflow")["mlflow"]["Config"]["Cmd"]
+        assert leaked(changed.output, secret_values) == []
+        assert leaked(changed.processes, secret_values) == []
+        # What a hand has spoilt, the next run mends, and shows no secret while it writes them.
+        host.check_output("rm /etc/opengeoai/mlflow/pgpass /etc/opengeoai/traefik/dynamic/mlflow-auth.yml")
+        superuser("ALTER ROLE mlflow PASSWORD 'spoilt'")
+    finally:
+        mended = site.converge("-vvv", "--diff", watch=True)
+    assert mended.changed >= 3
+    assert {name for name, identity in identities(host).items() if identity != known[name]} == {"mlflow"}
+    assert leaked(mended.output, secret_values) == []
+    assert leaked(mended.processes, secret_values) == []
+    assert leaked(mended.journal, secret_values) == []
+    given = info["credentials"]["mlflow"]
+    url = f"https://mlflow.{domain}/api/2.0/mlflow/experiments/get?experiment_id=0"
+    assert http.get(url, auth=(given["user"], given["password"]), timeout=20).status_code == 200
+    assert http.get(url, timeout=20).status_code == 401
+    assert site.converge().changed == 0
+
+
+# The variables given, and what the message must name: the variable, the value, and the mend.
+BAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    ({"stack_domain": ""}, ("stack_domain", "required", "hub.example.org")),
+    ({"stack_domain": "https://x.example"}, ("stack_domain", "'https://x.example'", "leave out the scheme")),
+    ({"stack_domain": "Hub.Example"}, ("stack_domain", "'Hub.Example'", "lower case", "'hub.example'")),
+    ({"stack_domain": "-x.example"}, ("stack_domain", "'-x'", "letters, digits and inner dashes")),
+    ({"traefik_certificates": "none"}, ("traefik_certificates", "none", "letsencrypt", "selfsigned")),
+    ({"traefik_certificates": "letsencrypt"}, ("stack_acme_email", "admin@example.org")),
+    (
+        {"traefik_certificates": "letsencrypt", "stack_acme_email": "nobody"},
+        ("stack_acme_email", "'nobody'", "admin@example.org"),
+    ),
+    ({"stack_registry": "https://mirror.example"}, ("stack_registry", "'https://mirror.example'", "without a scheme")),
+    ({"mlflow_image": "mlflow:latest"}, ("mlflow_image", "'mlflow:latest'", "tag other than latest")),
+    ({"postgres_data_dir": "relative"}, ("postgres_data_dir", "'relative'", "absolute path")),
+    ({"minio_data_dir": "/var/lib"}, ("minio_data_dir", "'/var/lib'", "/var/lib/opengeoai")),
+    ({"mlflow_job_execution": "perhaps"}, ("mlflow_job_execution", "perhaps", "bool")),
+]
+
+
+def assert_refused(done: SiteRun, words: tuple[str, ...]) -> None:
+    """The run has failed with these words, before it did anything on the machine."""
+    assert done.returncode != 0
+    text = " ".join(done.output.split())
+    assert [word for word in words if word not in text] == [], done.output[-3000:]
+    assert done.module_runs == 0
+
+
+@pytest.mark.parametrize(("given", "words"), BAD, ids=[json.dumps(given) for given, _ in BAD])
+def test_bad_variable_is_refused_before_the_first_change(site: Site, given: dict[str, Any], words: tuple[str, ...]) -> None:
+    assert_refused(site.run("-e", json.dumps(given)), words)
+
+
+def test_missing_variable_is_refused_before_the_first_change(
+    site: Site, inventory: Path, tmp_path: Path, variables: dict[str, str]
+) -> None:
+    copy = tmp_path / "inventory"
+    shutil.copytree(inventory, copy)
+    rest = {name: value for name, value in variables.items() if name != "stack_domain"}
+    (copy / "group_vars" / "all.yml").write_text(yaml.safe_dump(rest))
+    assert_refused(site.run(inventory=copy), ("stack_domain", "required", "hub.example.org"))

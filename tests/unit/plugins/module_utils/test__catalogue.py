@@ -1,0 +1,235 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import (
+    catalogue,
+    host_port,
+    salt_of,
+    with_secrets,
+    with_values,
+)
+
+
+def service(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "image": f"example.org/{name}:1", **more}
+
+
+def route(name: str, host: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "hosts": [host], "port": 80, **more}
+
+
+@pytest.mark.parametrize(
+    ("published", "expected"),
+    [
+        ("80:8080", (80, "tcp")),
+        ("80:8080/tcp", (80, "tcp")),
+        ("21116:21116/udp", (21116, "udp")),
+        ("127.0.0.1:8080:80", (8080, "tcp")),
+        ("[::1]:8080:80", (8080, "tcp")),
+    ],
+)
+def test_host_port(published: str, expected: tuple[int, str]) -> None:
+    assert host_port(published) == expected
+
+
+@pytest.mark.parametrize("published", ["", "80", "80-82:80-82", "127.0.0.1::80", "a:80", "80:http"])
+def test_host_port_refuses(published: str) -> None:
+    message = f"port {published!r} is not of the form [ADDRESS:]HOST_PORT:CONTAINER_PORT[/PROTOCOL]"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        host_port(published)
+
+
+def test_nothing_adds_up_to_nothing() -> None:
+    empty: dict[str, Any] = {
+        key: []
+        for key in ("services", "images", "hosts", "ports", "secrets", "directories", "databases", "database_roles", "buckets")
+    }
+    manifest = {"services": [], "routes": [], "urls": {}, "credentials": {}, "public_files": {}}
+    assert catalogue([]) == {**empty, "bucket_users": [], "manifest": manifest}
+
+
+STACK = [
+    service(
+        "web",
+        user="1000:1000",
+        config={"path": "/etc/hub/web"},
+        depends_on=["db"],
+        ports=["80:80"],
+        secrets=[{"name": "web_password"}, {"name": "shared", "type": "hex"}],
+        credentials={"user": "me", "secret": "web_password"},
+        directories=[{"path": "/srv/web", "mode": "0750"}],
+        databases=[{"name": "web", "owner": "web", "password_secret": "web_db"}],
+        buckets=[{"name": "tiles", "user": "web", "secret": "key"}, {"name": "maps", "user": "web", "secret": "key"}],
+        routes=[
+            route("web", "a.org", basic_auth={"user": "me", "secret": "web_password"}),
+            route("live", "live.a.org", path_prefix="/ws", url_path="", expect=[101]),
+        ],
+    ),
+    service(
+        "db",
+        image="postgres:17",
+        user="70:71",
+        ports=["127.0.0.1:5432:5432", "80:80/udp"],
+        secrets=[{"name": "shared", "type": "hex"}],
+        directories=[{"path": "/srv/db", "owner": "5", "group": "6"}],
+        databases=[{"name": "gis", "owner": "web", "password_secret": "web_db", "extensions": ["postgis"]}],
+        buckets=[{"name": "maps", "user": "db", "secret": "other"}],
+        public_files={"key": "/srv/db/key.pub"},
+        routes=[route("db", "db.a.org", protocol="tcp", entrypoint="postgres", port=5432)],
+        start_timeout=9,
+        stop_timeout=8,
+    ),
+]
+
+
+def test_catalogue() -> None:
+    result = catalogue(STACK, "mirror.example.org")
+    manifest = result.pop("manifest")
+    assert result == {
+        "services": ["db", "web"],
+        "images": ["mirror.example.org/library/postgres:17", "mirror.example.org/web:1"],
+        # The domain itself comes first: it names the certificate.
+        "hosts": ["a.org", "db.a.org", "live.a.org"],
+        "ports": [(80, "tcp"), (80, "udp"), (5432, "tcp")],
+        "secrets": [
+            {"name": "shared", "length": 32, "type": "hex"},
+            {"name": "web_password", "length": 32, "type": "password"},
+            {"name": "web_password_salt", "length": 32, "type": "hex"},
+        ],
+        "directories": [
+            {"path": "/srv/db", "owner": "5", "group": "6", "mode": "0700"},
+            # Only root and the service itself look into its configuration.
+            {"path": "/etc/hub/web", "owner": "1000", "group": "0", "mode": "0700"},
+            {"path": "/srv/web", "owner": "1000", "group": "1000", "mode": "0750"},
+        ],
+        "databases": [
+            {"name": "gis", "owner": "web", "extensions": ["postgis"]},
+            {"name": "web", "owner": "web", "extensions": []},
+        ],
+        "database_roles": [{"name": "web", "secret": "web_db"}],
+        "buckets": [{"name": "maps"}, {"name": "tiles"}],
+        "bucket_users": [
+            {"name": "db", "secret": "other", "buckets": ["maps"]},
+            {"name": "web", "secret": "key", "buckets": ["tiles", "maps"]},
+        ],
+    }
+    assert manifest == {
+        "services": [
+            {"name": "db", "depends_on": [], "start_timeout": 9, "stop_timeout": 8},
+            {"name": "web", "depends_on": ["db"], "start_timeout": 120, "stop_timeout": 30},
+        ],
+        "routes": [
+            {
+                "name": "db",
+                "service": "db",
+                "host": "db.a.org",
+                "protocol": "tcp",
+                "entrypoint": "postgres",
+                "path": "/",
+                "expect": [200],
+            },
+            {
+                "name": "web",
+                "service": "web",
+                "host": "a.org",
+                "protocol": "http",
+                "entrypoint": "websecure",
+                "path": "/",
+                # Nobody has logged in yet.
+                "expect": [401],
+            },
+            {
+                "name": "live",
+                "service": "web",
+                "host": "live.a.org",
+                "protocol": "http",
+                "entrypoint": "websecure",
+                "path": "/ws",
+                "expect": [101],
+            },
+        ],
+        "urls": {"web": "https://a.org", "live": "https://live.a.org/ws"},
+        "credentials": {"web": {"user": "me", "secret": "web_password"}},
+        "public_files": {"key": "/srv/db/key.pub"},
+    }
+
+
+def test_the_order_of_the_roles_does_not_matter() -> None:
+    assert catalogue(STACK) == catalogue(list(reversed(STACK)))
+
+
+FAILURES: list[tuple[list[dict[str, Any]], str]] = [
+    ([{"name": "web"}], "the specification of service 'web' lacks the key 'image'"),
+    ([service("web", image="web")], "image 'web' is not pinned; name a tag other than latest, or a digest"),
+    ([service("web", depends_on=["db"])], "service 'web' depends on 'db', which is not in this stack"),
+    ([service("web"), service("web")], "two services have one name: web"),
+    (
+        [service("a", ports=["80:80"]), service("b", ports=["127.0.0.1:80:8080"])],
+        "the host's port 127.0.0.1:80:8080 is used by both 'a' and 'b'; change one of them",
+    ),
+    (
+        [service("a", routes=[route("a", "x.org")]), service("b", routes=[route("b", "x.org")])],
+        "the host name x.org is used by both 'a' and 'b'; change one of them",
+    ),
+    (
+        [service("a", routes=[route("a", "x.org")]), service("b", routes=[route("b", "x.org", entrypoint="websecure")])],
+        "the host name x.org is used by both 'a' and 'b'; change one of them",
+    ),
+]
+
+
+@pytest.mark.parametrize(("services", "message"), FAILURES)
+def test_catalogue_refuses(services: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        catalogue(services)
+
+
+def test_one_host_name_may_serve_several_paths_and_protocols() -> None:
+    services = [
+        service("a", routes=[route("a", "x.org")], ports=["80:80"]),
+        service("b", routes=[route("b", "x.org", path_prefix="/b")], ports=["80:80/udp"]),
+        service("c", routes=[route("c", "x.org", protocol="tcp", entrypoint="sql")]),
+    ]
+    assert catalogue(services)["hosts"] == ["x.org"]
+
+
+def test_salt_of() -> None:
+    assert salt_of("mlflow_password") == "mlflow_password_salt"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["", ""], [{"name": "a"}, {"name": "b", "length": 3}]),
+        ([None, "x"], [{"name": "a"}, {"name": "b", "length": 3, "value": "x"}]),
+        ([7, "0"], [{"name": "a", "value": "7"}, {"name": "b", "length": 3, "value": "0"}]),
+    ],
+)
+def test_with_values(values: list[Any], expected: list[dict[str, Any]]) -> None:
+    assert with_values([{"name": "a"}, {"name": "b", "length": 3}], values) == expected
+
+
+def test_with_values_refuses() -> None:
+    with pytest.raises(ValueError, match=r"^there are 1 secrets and 2 values$"):
+        with_values([{"name": "a"}], ["", ""])
+
+
+def test_with_secrets() -> None:
+    assert with_secrets([{"name": "maps", "secret": "s"}, {"name": "x", "secret": "s"}], {"s": "v"}, "password") == [
+        {"name": "maps", "password": "v"},
+        {"name": "x", "password": "v"},
+    ]
+
+
+def test_with_secrets_refuses() -> None:
+    message = "the secret 't' is used and not declared; add it to the 'secrets' of the service that needs it"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        with_secrets([{"secret": "s"}, {"secret": "t"}], {"s": "v"}, "password")

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
+    Listener,
+    listeners,
+    parse_meminfo,
+    parse_os_release,
+    taken_ports,
+)
+
+
+def test_parse_os_release() -> None:
+    text = '# comment=1\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nID=debian\nVERSION_ID="13"\n\nURL=\'https://a/?b=c\'\nnothing\n'
+    assert parse_os_release(text) == {
+        "PRETTY_NAME": "Debian GNU/Linux 13 (trixie)",
+        "ID": "debian",
+        "VERSION_ID": "13",
+        "URL": "https://a/?b=c",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("", 0), ("MemFree: 1 kB\n", 0), ("MemTotal:        8029112 kB\nMemFree: 1 kB\n", 7840), ("MemTotal: 1023 kB\n", 0)],
+)
+def test_parse_meminfo(text: str, expected: int) -> None:
+    assert parse_meminfo(text) == expected
+
+
+HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+TCP = (
+    HEADER
+    + "   0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 111 1 0000000000000000 100 0 0 10 0\n"
+    + "   1: 0100007F:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 222 1 0000000000000000 20 4 30 10 -1\n"
+)
+TCP6 = (
+    HEADER
+    + "   0: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000"
+    + "     0        0 333 1 0000000000000000 100 0 0 10 0\n"
+)
+UDP = HEADER + "  17: 00000000:527C 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 444 2 0000000000000000 0\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "protocol", "expected"),
+    [
+        ("", "tcp", []),
+        (HEADER, "tcp", []),
+        # The second socket is a connection.
+        (TCP, "tcp", [Listener(80, "tcp", 111)]),
+        (TCP6, "tcp", [Listener(443, "tcp", 333)]),
+        (UDP, "udp", [Listener(21116, "udp", 444)]),
+        (UDP, "tcp", []),
+        (HEADER + "   0: broken\n", "tcp", []),
+    ],
+)
+def test_listeners(table: str, protocol: str, expected: list[Listener]) -> None:
+    assert listeners(table, protocol) == expected
+
+
+@pytest.mark.parametrize(("kind", "protocol"), [(socket.SOCK_STREAM, "tcp"), (socket.SOCK_DGRAM, "udp")])
+def test_listeners_finds_a_real_socket(kind: socket.SocketKind, protocol: str) -> None:
+    with socket.socket(socket.AF_INET, kind) as mine:
+        mine.bind(("127.0.0.1", 0))
+        if protocol == "tcp":
+            mine.listen()
+        wanted = Listener(mine.getsockname()[1], protocol, os.fstat(mine.fileno()).st_ino)
+        assert wanted in listeners(Path(f"/proc/net/{protocol}").read_text(), protocol)
+
+
+OPEN = [Listener(80, "tcp", 1), Listener(443, "tcp", 2), Listener(21116, "udp", 3), Listener(22, "tcp", 4)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "owners", "expected"),
+    [
+        ([], {1: "nginx"}, []),
+        ([(8080, "tcp")], {1: "nginx"}, []),
+        # The stack itself, from an earlier run.
+        ([(80, "tcp"), (443, "tcp")], {1: "docker-proxy", 2: "dockerd"}, []),
+        ([(80, "udp")], {1: "nginx"}, []),
+        (
+            [(443, "tcp"), (80, "tcp"), (21116, "udp")],
+            {1: "nginx", 2: "docker-proxy"},
+            [
+                "port 80/tcp of the host is taken by nginx: stop that program, or move it to another port",
+                "port 21116/udp of the host is taken by an unknown program: stop that program, or move it to another port",
+            ],
+        ),
+    ],
+)
+def test_taken_ports(wanted: list[tuple[int, str]], owners: dict[int, str], expected: list[str]) -> None:
+    assert taken_ports(wanted, OPEN, owners) == expected

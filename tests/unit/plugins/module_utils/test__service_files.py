@@ -1,0 +1,87 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import bcrypt
+import pytest
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._service_files import service_files
+
+CONTEXT = {"routing_dir": "/etc/hub/dynamic", "routing_owner": "1000"}
+SECRETS = {"password": "p@ss: \\ ü", "password_salt": "000102030405060708090a0b0c0d0e0f"}
+
+
+def web(**more: Any) -> dict[str, Any]:
+    return {"name": "web", "image": "nginx:1.29", "user": "33:34", "config": {"path": "/etc/hub/web"}, **more}
+
+
+AUTH_ROUTE = {"name": "web", "hosts": ["a.org"], "port": 80, "basic_auth": {"user": "o'me\"", "secret": "password", "rounds": 4}}
+
+FILES: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"content": ""}, {"content": ""}),
+    ({"content": "x", "mode": "0644", "owner": "0", "restart": False}, {"content": "x", "mode": "0644", "owner": "0", "restart": False}),
+    ({"secret": "password"}, {"secret_content": SECRETS["password"]}),
+    ({"template": "f.j2"}, {"template": "f.j2", "sensitive": False}),
+    ({"template": "f.j2", "sensitive": True}, {"template": "f.j2", "sensitive": True}),
+]
+
+
+@pytest.mark.parametrize(("file", "expected"), FILES)
+def test_declared_files(file: dict[str, Any], expected: dict[str, Any]) -> None:
+    common = {"path": "/etc/hub/web/sub/f", "owner": "33", "group": "0", "mode": "0600", "restart": True}
+    assert service_files(web(files=[{"name": "sub/f", **file}]), CONTEXT, SECRETS) == [{**common, **expected}]
+
+
+def test_no_files() -> None:
+    assert service_files({"name": "web", "image": "nginx:1.29"}, CONTEXT, {}) == []
+
+
+def test_basic_authentication() -> None:
+    (file,) = service_files(web(routes=[AUTH_ROUTE]), CONTEXT, SECRETS)
+    document = json.loads(file.pop("secret_content"))
+    assert file == {"path": "/etc/hub/dynamic/web-auth.yml", "owner": "1000", "group": "0", "mode": "0600", "restart": False}
+    middleware = document["http"]["middlewares"].pop("web-auth")
+    assert document == {"http": {"middlewares": {}}}
+    assert middleware["basicAuth"].pop("removeHeader") is True
+    (entry,) = middleware["basicAuth"].pop("users")
+    assert middleware == {"basicAuth": {}}
+    user, _, digest = entry.partition(":")
+    assert user == "o'me\""
+    assert digest.startswith("$2b$04$")
+    assert bcrypt.checkpw(SECRETS["password"].encode(), digest.encode())
+
+
+def test_basic_authentication_is_the_same_in_every_run() -> None:
+    assert service_files(web(routes=[AUTH_ROUTE]), CONTEXT, SECRETS) == service_files(web(routes=[AUTH_ROUTE]), CONTEXT, SECRETS)
+
+
+FAILURES: list[tuple[dict[str, Any], dict[str, str], str]] = [
+    (
+        web(files=[{"name": "f", "secret": "nobody"}]),
+        SECRETS,
+        "service 'web' uses the secret 'nobody' and does not declare it; add it to its 'secrets'",
+    ),
+    (
+        web(routes=[AUTH_ROUTE]),
+        {"password": "x"},
+        "service 'web' uses the secret 'password_salt' and does not declare it; add it to its 'secrets'",
+    ),
+    (
+        web(routes=[AUTH_ROUTE]),
+        {**SECRETS, "password": "x" * 73},
+        "the password of user 'o\\'me\"' has 73 bytes, and bcrypt reads only 72; use a shorter one",
+    ),
+    (web(files={}), SECRETS, "the specification of service 'web', files, must be a list, got {}"),
+]
+
+
+@pytest.mark.parametrize(("given", "secrets", "message"), FAILURES)
+def test_refusals(given: dict[str, Any], secrets: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        service_files(given, CONTEXT, secrets)

@@ -1,0 +1,114 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._sizing import (
+    mlflow_workers,
+    postgres_arguments,
+    postgres_settings,
+)
+
+
+@pytest.mark.parametrize(
+    ("memory_mb", "cpus", "expected"),
+    [
+        (
+            1024,
+            1,
+            {
+                "shared_buffers": "128MB",
+                "effective_cache_size": "256MB",
+                "maintenance_work_mem": "64MB",
+                "work_mem": "4MB",
+                "max_worker_processes": "2",
+                "max_parallel_workers": "2",
+                "max_parallel_workers_per_gather": "1",
+                "max_wal_size": "1024MB",
+            },
+        ),
+        (
+            16384,
+            4,
+            {
+                "shared_buffers": "2048MB",
+                "effective_cache_size": "4096MB",
+                "maintenance_work_mem": "512MB",
+                "work_mem": "32MB",
+                "max_worker_processes": "4",
+                "max_parallel_workers": "4",
+                "max_parallel_workers_per_gather": "2",
+                "max_wal_size": "2048MB",
+            },
+        ),
+        (
+            1048576,
+            64,
+            {
+                "shared_buffers": "16384MB",
+                "effective_cache_size": "262144MB",
+                "maintenance_work_mem": "2048MB",
+                "work_mem": "64MB",
+                "max_worker_processes": "64",
+                "max_parallel_workers": "64",
+                "max_parallel_workers_per_gather": "4",
+                "max_wal_size": "8192MB",
+            },
+        ),
+    ],
+)
+def test_postgres_settings(memory_mb: int, cpus: int, expected: dict[str, str]) -> None:
+    assert postgres_settings(memory_mb, cpus) == {**expected, "max_connections": "100", "random_page_cost": "1.1"}
+
+
+@given(st.integers(min_value=1024, max_value=2**21), st.integers(min_value=1, max_value=256))
+def test_postgres_leaves_most_of_the_memory_to_others(memory_mb: int, cpus: int) -> None:
+    settings = {key: int(value[:-2]) for key, value in postgres_settings(memory_mb, cpus).items() if value.endswith("MB")}
+    assert settings["shared_buffers"] <= max(memory_mb // 8, 128)
+    assert settings["shared_buffers"] <= settings["effective_cache_size"] <= max(memory_mb // 4, 256)
+    assert settings["work_mem"] < settings["maintenance_work_mem"] <= settings["shared_buffers"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [(None, "work_mem=32MB"), ({}, "work_mem=32MB"), ({"work_mem": "1GB"}, "work_mem=1GB"), ({"jit": "off"}, "jit=off")],
+)
+def test_postgres_arguments(settings: dict[str, Any] | None, expected: str) -> None:
+    arguments = postgres_arguments(16384, 4, settings)
+    assert set(arguments[::2]) == {"-c"}
+    assert expected in arguments[1::2]
+    assert arguments[1::2] == sorted(arguments[1::2])
+    assert len(arguments[1::2]) == len({word.split("=")[0] for word in arguments[1::2]})
+
+
+@pytest.mark.parametrize(
+    ("memory_mb", "cpus", "expected"),
+    [
+        (1024, 8, 1),
+        (4096, 2, 1),
+        (4800, 1, 2),
+        (4800, 8, 2),
+        (16384, 1, 2),
+        (16384, 2, 2),
+        (16384, 4, 4),
+        (1048576, 64, 8),
+    ],
+)
+def test_mlflow_workers(memory_mb: int, cpus: int, expected: int) -> None:
+    assert mlflow_workers(memory_mb, cpus) == expected
+
+
+@pytest.mark.parametrize("function", [postgres_settings, postgres_arguments, mlflow_workers])
+@pytest.mark.parametrize(("memory_mb", "cpus"), [(0, 2), (-1, 2), (4096, 0)])
+def test_sizes_must_be_positive(function: Any, memory_mb: int, cpus: int) -> None:
+    message = f"memory_mb is {memory_mb} and cpus is {cpus}; both must be positive"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        function(memory_mb, cpus)

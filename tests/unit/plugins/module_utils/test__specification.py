@@ -1,0 +1,165 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+import pytest
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._specification import (
+    BASIC_AUTH_DEFAULTS,
+    DEFAULTS,
+    NESTED_DEFAULTS,
+    normalise,
+    owner_of,
+)
+
+WEB: dict[str, Any] = {"name": "web", "image": "nginx:1.29"}
+ROUTE: dict[str, Any] = {"name": "web", "hosts": ["web.example.org"], "port": 80}
+CONFIG: dict[str, Any] = {"config": {"path": "/etc/web"}}
+
+
+def with_route(**changes: Any) -> dict[str, Any]:
+    return {**WEB, "routes": [{**ROUTE, **changes}]}
+
+
+def test_a_minimal_specification_gets_every_default() -> None:
+    assert normalise(WEB) == {**DEFAULTS, **WEB}
+
+
+def test_the_input_stays_as_it_is() -> None:
+    given = {**with_route(basic_auth={"user": "me", "secret": "s"}), "healthcheck": {"command": ["true"]}}
+    before = copy.deepcopy(given)
+    normalise(given)
+    assert given == before
+
+
+def test_what_is_normal_stays_as_it_is() -> None:
+    once = normalise(with_route(basic_auth={"user": "me", "secret": "s"}))
+    assert normalise(once) == once
+
+
+NESTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("directories", {"path": "/srv"}, {}),
+    ("mounts", {"source": "/a", "target": "/b"}, {}),
+    ("routes", ROUTE, {}),
+    ("secrets", {"name": "s"}, {}),
+    ("databases", {"name": "d", "owner": "o", "password_secret": "s"}, {}),
+    ("buckets", {"name": "b", "user": "u", "secret": "s"}, {}),
+    ("files", {"name": "f", "content": "x"}, CONFIG),
+    ("files", {"name": "f", "content": ""}, CONFIG),
+    ("files", {"name": "f", "template": "f.j2"}, CONFIG),
+    ("files", {"name": "f", "secret": "s"}, CONFIG),
+]
+
+
+@pytest.mark.parametrize(("key", "item", "rest"), NESTED)
+def test_nested_defaults(key: str, item: dict[str, Any], rest: dict[str, Any]) -> None:
+    assert normalise({**WEB, **rest, key: [item]})[key] == [{**NESTED_DEFAULTS[key], **item}]
+
+
+def test_defaults_of_mappings() -> None:
+    specification = normalise(
+        {
+            **with_route(basic_auth={"user": "me", "secret": "s", "rounds": 12}),
+            "config": {"path": "/etc/web"},
+            "healthcheck": {"command": ["true"], "timeout": 9},
+        }
+    )
+    assert specification["routes"][0]["basic_auth"] == {**BASIC_AUTH_DEFAULTS, "user": "me", "secret": "s", "rounds": 12}
+    assert specification["config"] == {"path": "/etc/web", "target": None}
+    assert specification["healthcheck"] == {"command": ["true"], "interval": 5, "timeout": 9, "retries": 6, "start_period": 60}
+
+
+FAILURES: list[tuple[Any, str]] = [
+    ("web", "the specification of service None must be a mapping, got 'web'"),
+    ({"name": "web"}, "the specification of service 'web' lacks the key 'image'"),
+    ({"name": "web", "image": ""}, "the specification of service 'web' lacks the key 'image'"),
+    ({"image": "nginx:1.29"}, "the specification of service None lacks the key 'name'"),
+    (
+        {**WEB, "volumes": []},
+        "the specification of service 'web' has the unknown key 'volumes'; known are "
+        + ", ".join(sorted({*DEFAULTS, "name", "image"})),
+    ),
+    (
+        {**WEB, "name": "Web"},
+        "the specification of service 'Web' has an unusable name; use lower-case letters, digits and dashes",
+    ),
+    (
+        {**WEB, "name": "-web"},
+        "the specification of service '-web' has an unusable name; use lower-case letters, digits and dashes",
+    ),
+    ({**WEB, "files": None}, "the specification of service 'web', files, must be a list, got None"),
+    ({**WEB, "mounts": "/a:/b"}, "the specification of service 'web', mounts, must be a list, got '/a:/b'"),
+    ({**WEB, "mounts": ["/a:/b"]}, "the specification of service 'web', mounts[0], must be a mapping, got '/a:/b'"),
+    ({**WEB, "mounts": [{"source": "/a"}]}, "the specification of service 'web', mounts[0], lacks the key 'target'"),
+    ({**WEB, "secrets": [{"name": "a"}, {}]}, "the specification of service 'web', secrets[1], lacks the key 'name'"),
+    (
+        {**WEB, "secrets": [{"name": "a", "size": 3}]},
+        "the specification of service 'web', secrets[0], has the unknown key 'size'; known are length, name, type",
+    ),
+    (
+        with_route(service="api@internal"),
+        "the specification of service 'web', routes[0], needs either 'port' (of the container) or 'service' "
+        "(one of Traefik's own), and not both",
+    ),
+    (
+        with_route(port=None),
+        "the specification of service 'web', routes[0], needs either 'port' (of the container) or 'service' "
+        "(one of Traefik's own), and not both",
+    ),
+    (with_route(protocol="udp"), "the specification of service 'web', routes[0], has the protocol 'udp'; use 'http' or 'tcp'"),
+    *(
+        (
+            with_route(protocol="tcp", **changes),
+            "the specification of service 'web', routes[0], is a TCP route: it needs an 'entrypoint' and knows no "
+            "'path_prefix' or 'basic_auth'",
+        )
+        for changes in (
+            {},
+            {"entrypoint": "postgres", "path_prefix": "/x"},
+            {"entrypoint": "postgres", "basic_auth": {"user": "u", "secret": "s"}},
+        )
+    ),
+    (
+        with_route(url="http://web:80"),
+        "the specification of service 'web', routes[0], has the unknown key 'url'; known are "
+        + ", ".join(sorted(NESTED_DEFAULTS["routes"])),
+    ),
+    (
+        with_route(basic_auth={"user": "me"}),
+        "the specification of service 'web', routes[0], basic_auth, lacks the key 'secret'",
+    ),
+    (
+        {**WEB, **CONFIG, "files": [{"name": "f"}]},
+        "the specification of service 'web', files[0], needs exactly one of template, content, secret",
+    ),
+    (
+        {**WEB, **CONFIG, "files": [{"name": "f", "content": "", "secret": "s"}]},
+        "the specification of service 'web', files[0], needs exactly one of template, content, secret",
+    ),
+    (
+        {**WEB, "files": [{"name": "f", "content": ""}]},
+        "the specification of service 'web' has files and no 'config': say where they are kept and mounted",
+    ),
+    ({**WEB, "config": {"target": "/etc"}}, "the specification of service 'web', config, lacks the key 'path'"),
+    ({**WEB, "healthcheck": {}}, "the specification of service 'web', healthcheck, lacks the key 'command'"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), FAILURES)
+def test_normalise_refuses(given: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        normalise(given)
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [(None, ("0", "0")), ("", ("0", "0")), ("1000", ("1000", "1000")), (1000, ("1000", "1000")), ("99:102", ("99", "102"))],
+)
+def test_owner_of(user: Any, expected: tuple[str, str]) -> None:
+    assert owner_of(normalise({**WEB, "user": user})) == expected

@@ -1,0 +1,214 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
+    domain_problem,
+    email_problem,
+    first_problems,
+    image_problem,
+    nested_paths,
+    path_problem,
+    problems,
+    registry_problem,
+)
+
+LABEL = "must be 1 to 63 letters, digits and inner dashes"
+NAME_ONLY = "leave out the scheme and the path; write only the name, such as hub.example.org"
+NOT_SET = "v is not set: it is required; set it to the domain that leads to this host, such as hub.example.org"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("hub.example.org", None),
+        ("hub", None),
+        ("a-b.c1", None),
+        ("xn--bcher-kva.example", None),
+        (f"{'a' * 63}.org", None),
+        (None, NOT_SET),
+        ("", NOT_SET),
+        (7, "v is 7: it must be text; put it in quotes"),
+        ("https://hub.example.org", f"v is 'https://hub.example.org': {NAME_ONLY}"),
+        ("hub.example.org/", f"v is 'hub.example.org/': {NAME_ONLY}"),
+        ("Hub.example.org", "v is 'Hub.example.org': write it in lower case: 'hub.example.org'"),
+        ("hub.example.org.", "v is 'hub.example.org.': leave out the dot at its end: 'hub.example.org'"),
+        ("a." * 126 + "ab", f"v is {'a.' * 126 + 'ab'!r}: it is longer than 253 characters; use a shorter name"),
+        ("hub..org", f"v is 'hub..org': its part '' {LABEL}"),
+        ("-hub.org", f"v is '-hub.org': its part '-hub' {LABEL}"),
+        ("hub-.org", f"v is 'hub-.org': its part 'hub-' {LABEL}"),
+        ("hub_1.org", f"v is 'hub_1.org': its part 'hub_1' {LABEL}"),
+        ("*.hub.org", f"v is '*.hub.org': its part '*' {LABEL}"),
+        ("hub.org:443", f"v is 'hub.org:443': its part 'org:443' {LABEL}"),
+        ("hub.org\n", f"v is 'hub.org\\n': its part 'org\\n' {LABEL}"),
+        (f"{'a' * 64}.org", f"v is '{'a' * 64}.org': its part '{'a' * 64}' {LABEL}"),
+    ],
+)
+def test_domain_problem(value: Any, expected: str | None) -> None:
+    assert domain_problem("v", value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "given"),
+    [
+        ("admin@example.org", None),
+        (None, "not set"),
+        ("", "not set"),
+        ("admin", "'admin'"),
+        ("admin@example", "'admin@example'"),
+        ("a b@example.org", "'a b@example.org'"),
+        ("a@b@example.org", "'a@b@example.org'"),
+        (7, "7"),
+    ],
+)
+def test_email_problem(value: Any, given: str | None) -> None:
+    expected = f"v is {given}: Let's Encrypt needs an e-mail address, such as admin@example.org" if given else None
+    assert email_problem("v", value) == expected
+
+
+ABSOLUTE = "it must be an absolute path, such as /srv/opengeoai"
+NORMAL = "write it without '.', '..', double or closing slashes:"
+SYSTEM = "that is a directory of the system; use one of its own below it, such as"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("/srv/hub", None),
+        ("/var/lib/opengeoai", None),
+        ("/srv/with space", None),
+        (None, f"v is None: {ABSOLUTE}"),
+        ("", f"v is '': {ABSOLUTE}"),
+        ("srv/hub", f"v is 'srv/hub': {ABSOLUTE}"),
+        ("~/hub", f"v is '~/hub': {ABSOLUTE}"),
+        (7, f"v is 7: {ABSOLUTE}"),
+        ("/srv/hub/", f"v is '/srv/hub/': {NORMAL} '/srv/hub'"),
+        ("/srv//hub", f"v is '/srv//hub': {NORMAL} '/srv/hub'"),
+        ("//srv/hub", f"v is '//srv/hub': {NORMAL} '/srv/hub'"),
+        ("//etc", f"v is '//etc': {NORMAL} '/etc'"),
+        ("/srv/./hub", f"v is '/srv/./hub': {NORMAL} '/srv/hub'"),
+        ("/srv/../etc", f"v is '/srv/../etc': {NORMAL} '/etc'"),
+        ("/", f"v is '/': {SYSTEM} /opengeoai"),
+        ("/srv", f"v is '/srv': {SYSTEM} /srv/opengeoai"),
+        ("/var/lib/docker", f"v is '/var/lib/docker': {SYSTEM} /var/lib/docker/opengeoai"),
+    ],
+)
+def test_path_problem(value: Any, expected: str | None) -> None:
+    assert path_problem("v", value) == expected
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        ({}, []),
+        ({"a": "/srv/a", "b": "/srv/b"}, []),
+        ({"a": "/srv/a", "b": "/srv/ab"}, []),
+        ({"a": "/srv/a", "b": "/srv/a"}, ["b is '/srv/a', which is a too: give each service a directory of its own"]),
+        ({"b": "/srv", "a": "/srv/x"}, ["a is '/srv/x', which lies inside b ('/srv'): choose a directory beside it"]),
+        (
+            {"a": "/srv", "b": "/srv/x", "c": "/srv/x/y"},
+            [
+                "b is '/srv/x', which lies inside a ('/srv'): choose a directory beside it",
+                "c is '/srv/x/y', which lies inside a ('/srv'): choose a directory beside it",
+                "c is '/srv/x/y', which lies inside b ('/srv/x'): choose a directory beside it",
+            ],
+        ),
+    ],
+)
+def test_nested_paths(paths: dict[str, str], expected: list[str]) -> None:
+    assert nested_paths(paths) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [("traefik:v3", True), ("ghcr.io/a/b:1", True), ("traefik", False), ("a:latest", False), ("", False), (None, False), (3, False)],
+)
+def test_image_problem(value: Any, good: bool) -> None:
+    message = f"v is {value!r}: write registry/repository:tag with a tag other than latest, or a digest"
+    assert image_problem("v", value) == (None if good else message)
+
+
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [
+        ("", True),
+        (None, True),
+        ("mirror.example.org", True),
+        ("mirror:5000", True),
+        ("mirror.example.org:5000/team/hub", True),
+        ("https://mirror.example.org", False),
+        ("mirror:port", False),
+        ("mirror 5000", False),
+        (5000, False),
+    ],
+)
+def test_registry_problem(value: Any, good: bool) -> None:
+    message = f"v is {value!r}: write HOST[:PORT][/PATH] without a scheme, such as mirror.example.org:5000"
+    assert registry_problem("v", value) == (None if good else message)
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"stack_domain": "hub.example.org"}, []),
+        ({}, [NOT_SET.replace("v is", "stack_domain is")]),
+        ({"stack_domain": "https://x"}, [f"stack_domain is 'https://x': {NAME_ONLY}"]),
+    ],
+)
+def test_first_problems(variables: dict[str, Any], expected: list[str]) -> None:
+    assert first_problems(variables) == expected
+
+
+GOOD: dict[str, Any] = {
+    "stack_domain": "hub.example.org",
+    "stack_acme_email": "admin@example.org",
+    "stack_registry": "",
+    "stack_data_dir": "/srv/hub",
+    "traefik_certificates": "letsencrypt",
+    "traefik_image": "traefik:v3.7.15",
+    "traefik_host": "traefik.hub.example.org",
+    "minio_data_dir": "/srv/hub/minio",
+    "postgres_data_dir": "/srv/hub/postgres",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        # Without Let's Encrypt nobody needs an address, and any name will do.
+        ({"traefik_certificates": "selfsigned", "stack_acme_email": None, "stack_domain": "hub"}, []),
+        ({"stack_acme_email": None}, ["stack_acme_email is not set: Let's Encrypt needs an e-mail address, such as admin@example.org"]),
+        (
+            {"stack_domain": "hub"},
+            [
+                "stack_domain is 'hub': Let's Encrypt issues no certificate for a name without a dot; "
+                "use a public domain, or set traefik_certificates to selfsigned"
+            ],
+        ),
+        (
+            {"traefik_host": "Traefik", "traefik_image": "traefik", "minio_data_dir": "data", "stack_registry": "http://m"},
+            [
+                "stack_registry is 'http://m': write HOST[:PORT][/PATH] without a scheme, such as mirror.example.org:5000",
+                f"minio_data_dir is 'data': {ABSOLUTE}",
+                "traefik_host is 'Traefik': write it in lower case: 'traefik'",
+                "traefik_image is 'traefik': write registry/repository:tag with a tag other than latest, or a digest",
+            ],
+        ),
+        (
+            {"minio_data_dir": "/srv/hub/postgres/minio"},
+            [
+                "minio_data_dir is '/srv/hub/postgres/minio', which lies inside postgres_data_dir ('/srv/hub/postgres'): "
+                "choose a directory beside it"
+            ],
+        ),
+    ],
+)
+def test_problems(changes: dict[str, Any], expected: list[str]) -> None:
+    assert problems({**GOOD, **changes}) == expected

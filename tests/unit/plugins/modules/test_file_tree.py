@@ -1,0 +1,204 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.opengeoai.hub.plugins.modules import file_tree
+from ansible_collections.opengeoai.hub.plugins.modules.file_tree import Tree
+
+ME = {"owner": str(os.geteuid()), "group": str(os.getegid())}
+
+
+def state(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
+
+
+def a_directory(path: Path, **more: Any) -> dict[str, Any]:
+    return {"path": str(path), "mode": "0755", **ME, **more}
+
+
+def a_file(path: Path, **more: Any) -> dict[str, Any]:
+    return {"path": str(path), "mode": "0644", "content": "text\n", "secret_content": None, **ME, **more}
+
+
+def run(capsys: pytest.CaptureFixture[str], **arguments: Any) -> dict[str, Any]:
+    """The module in this process, with what it really prints."""
+    with patch_module_args(arguments), pytest.raises(SystemExit):
+        file_tree.main()
+    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return result
+
+
+@pytest.mark.parametrize("mode", ["0700", "0750", "0755"])
+def test_a_directory_is_made_once(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "a" / "b"
+    tree = Tree(check_mode=False)
+    tree.directory(a_directory(path, mode=mode))
+    assert tree.changed == [str(path)]
+    assert state(path)[0] == int(mode, 8)
+    assert state(path.parent)[0] == 0o755
+    again = Tree(check_mode=False)
+    again.directory(a_directory(path, mode=mode))
+    assert (again.changed, again.diffs) == ([], [])
+
+
+@pytest.mark.parametrize("mode", ["0600", "0644"])
+def test_a_file_is_written_once(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "f"
+    tree = Tree(check_mode=False)
+    tree.file(a_file(path, mode=mode, content="ü\n"))
+    assert tree.changed == [str(path)]
+    assert path.read_bytes() == "ü\n".encode()
+    assert state(path)[0] == int(mode, 8)
+    # Nothing is left of the file beside it.
+    assert list(tmp_path.iterdir()) == [path]
+    again = Tree(check_mode=False)
+    again.file(a_file(path, mode=mode, content="ü\n"))
+    assert (again.changed, again.diffs) == ([], [])
+
+
+def test_another_content_replaces_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text("old\n")
+    with path.open() as reader:
+        tree = Tree(check_mode=False)
+        tree.file(a_file(path))
+        # Whoever has it open reads the whole of what was there.
+        assert reader.read() == "old\n"
+    assert path.read_text() == "text\n"
+    assert tree.diffs == [{"before": "old\n", "after": "text\n", "before_header": str(path), "after_header": str(path)}]
+
+
+def test_a_wrong_mode_is_mended(tmp_path: Path) -> None:
+    path, directory = tmp_path / "f", tmp_path / "d"
+    path.write_text("text\n")
+    path.chmod(0o666)
+    directory.mkdir(mode=0o700)
+    tree = Tree(check_mode=False)
+    tree.file(a_file(path, mode="0600"))
+    tree.directory(a_directory(directory, mode="0711"))
+    assert tree.changed == [str(path), str(directory)]
+    assert (state(path)[0], state(directory)[0]) == (0o600, 0o711)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_owners_are_numbers_or_names(tmp_path: Path) -> None:
+    path, directory = tmp_path / "f", tmp_path / "d"
+    for owner, group, expected in (("1000", "99", (1000, 99)), ("daemon", "root", (1, 0)), ("0", "0", (0, 0))):
+        tree = Tree(check_mode=False)
+        tree.file(a_file(path, owner=owner, group=group))
+        tree.directory(a_directory(directory, owner=owner, group=group))
+        assert tree.changed == [str(path), str(directory)]
+        assert state(path)[1:] == state(directory)[1:] == expected
+
+
+def test_check_mode_changes_nothing_and_says_the_same(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.write_text("old\n")
+    old.chmod(0o600)
+
+    def bring(check_mode: bool) -> Tree:
+        tree = Tree(check_mode)
+        tree.directory(a_directory(tmp_path / "d"))
+        tree.file(a_file(tmp_path / "d" / "f", content=None, secret_content="secret"))
+        tree.file(a_file(old))
+        return tree
+
+    predicted = bring(check_mode=True)
+    assert old.read_text() == "old\n"
+    assert list(tmp_path.iterdir()) == [old]
+    done = bring(check_mode=False)
+    assert (predicted.changed, predicted.diffs) == (done.changed, done.diffs)
+    assert len(done.changed) == 3
+
+
+def test_a_secret_is_in_no_diff(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    tree = Tree(check_mode=False)
+    for content in ("first-secret", "other-secret"):
+        tree.file(a_file(path, content=None, secret_content=content))
+        assert path.read_text() == content
+    assert [(diff["before"], diff["after"]) for diff in tree.diffs] == [
+        ("absent\n", "(another secret)\n"),
+        ("(a secret)\n", "(another secret)\n"),
+    ]
+
+
+def test_a_failed_write_leaves_everything_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "f"
+    path.write_text("old\n")
+
+    def full(*_arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(file_tree.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        Tree(check_mode=False).file(a_file(path))
+    assert {entry: entry.read_text() for entry in tmp_path.iterdir()} == {path: "old\n"}
+
+
+def refuse_directory(path: Path) -> None:
+    path.write_text("")
+    Tree(check_mode=False).directory(a_directory(path))
+
+
+def refuse_file(path: Path) -> None:
+    path.mkdir()
+    Tree(check_mode=False).file(a_file(path))
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (refuse_directory, "{path} is wanted as a directory and is something else; move it away"),
+        (refuse_file, "{path} is wanted as a file and is a directory; move it away"),
+        (lambda path: Tree(False).file(a_file(path, mode="rw")), "{path}: mode 'rw' is not octal, such as '0644'"),
+        (lambda path: Tree(False).file(a_file(path, owner="no-such")), "there is no user 'no-such' on this host"),
+        (lambda path: Tree(False).directory(a_directory(path, group="no-such")), "there is no group 'no-such' on this host"),
+    ],
+)
+def test_refusals(tmp_path: Path, act: Any, message: str) -> None:
+    path = tmp_path / "x"
+    with pytest.raises(ValueError, match=f"^{re.escape(message.format(path=path))}$"):
+        act(path)
+
+
+def test_the_module(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = {
+        "directories": [{"path": str(tmp_path / "d"), **ME}],
+        "files": [{"path": str(tmp_path / "d" / "f"), "content": "x", **ME}],
+    }
+    first = run(capsys, **arguments)
+    assert first["changed"] is True
+    assert first["changed_paths"] == [str(tmp_path / "d"), str(tmp_path / "d" / "f")]
+    second = run(capsys, **arguments)
+    assert (second["changed"], second["changed_paths"]) == (False, [])
+
+
+def test_the_module_needs_its_action(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(tmp_path / "f")
+    result = run(capsys, files=[{"path": path, "template": "f.j2"}])
+    assert result["failed"] is True
+    assert result["msg"] == f"{path}: the template 'f.j2' was not rendered; call this module as an action"
+
+
+def test_the_module_says_what_it_did_before_it_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "f").mkdir()
+    result = run(
+        capsys,
+        directories=[{"path": str(tmp_path / "d"), **ME}],
+        files=[{"path": str(tmp_path / "f"), "content": "", **ME}],
+    )
+    assert (result["failed"], result["changed"], result["changed_paths"]) == (True, True, [str(tmp_path / "d")])

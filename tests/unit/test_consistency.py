@@ -1,0 +1,227 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is written twice must say the same."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._docker_container import docker_container_arguments
+from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import image_reference
+from ansible_collections.opengeoai.hub.plugins.module_utils._specification import DEFAULTS, NESTED_DEFAULTS
+
+ROOT = Path(__file__).resolve().parents[2]
+COLLECTION = "ansible_collections.opengeoai.hub"
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
+MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
+ACTIONS = sorted(path.stem for path in (ROOT / "plugins/action").glob("*.py"))
+FILTERS = sorted(path.stem for path in (ROOT / "plugins/filter").glob("*.py"))
+
+# Needed in one of two modes, which no argument specification can say; preflight checks it.
+NEITHER_REQUIRED_NOR_DEFAULTED = {"stack_acme_email"}
+
+
+def load(path: str) -> Any:
+    file = ROOT / path
+    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def options(role: str) -> dict[str, dict[str, Any]]:
+    specs: dict[str, Any] = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]
+    found: dict[str, dict[str, Any]] = specs["main"]["options"]
+    return found
+
+
+def defaults(role: str) -> dict[str, Any]:
+    return load(f"roles/{role}/defaults/main.yml") or {}
+
+
+def tasks(role: str) -> Iterator[dict[str, Any]]:
+    for path in sorted((ROOT / "roles" / role / "tasks").glob("*.yml")):
+        pending = list(yaml.safe_load(path.read_text(encoding="utf-8")))
+        while pending:
+            task = pending.pop()
+            pending += [inner for key in ("block", "rescue", "always") for inner in task.get(key, [])]
+            yield task
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_specifies_what_it_defaults(role: str) -> None:
+    specified = {name: option["default"] for name, option in options(role).items() if "default" in option}
+    assert specified == defaults(role)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_an_option_without_default_is_required_or_a_secret(role: str) -> None:
+    neither = {
+        name
+        for name, option in options(role).items()
+        if "default" not in option and not option.get("required") and not option.get("no_log")
+    }
+    assert neither <= NEITHER_REQUIRED_NOR_DEFAULTED
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_option_is_described(role: str) -> None:
+    assert [name for name, option in options(role).items() if not option.get("description") or not option.get("type")] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_secrets_are_not_logged(role: str) -> None:
+    secret = re.compile(r"_(password|secret_key)$")
+    assert [name for name, option in options(role).items() if bool(secret.search(name)) != bool(option.get("no_log"))] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_variable_begins_with_its_role(role: str) -> None:
+    assert [name for name in options(role) if not name.startswith(f"{role}_")] == []
+    private = set(load(f"roles/{role}/vars/main.yml") or {})
+    for task in tasks(role):
+        private |= {task["register"]} if "register" in task else set()
+        private |= set(task.get("ansible.builtin.set_fact", {})) - {"cacheable"}
+    assert [name for name in sorted(private) if not name.startswith(f"__{role}_")] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_default_has_a_comment(role: str) -> None:
+    """One comment may stand above several that belong together."""
+    path = ROOT / "roles" / role / "defaults/main.yml"
+    above = "---"
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        assert not re.match(r"\w", line) or re.match(r"[#\w\s]", above), f"{line!r} comes after {above!r}"
+        above = line
+
+
+def images() -> list[tuple[str, str]]:
+    return [(name, value) for role in ROLES for name, value in defaults(role).items() if name.endswith("_image")]
+
+
+def test_there_are_images() -> None:
+    assert len(images()) == 7
+
+
+@pytest.mark.parametrize(("name", "value"), images())
+def test_images_are_pinned_and_complete(name: str, value: str) -> None:
+    assert image_reference(value) == value, f"{name} leaves out the registry or the repository"
+
+
+def test_the_container_task_maps_every_argument_by_its_name() -> None:
+    (task,) = (task for task in tasks("service") if "community.docker.docker_container" in task)
+    mapped = task["community.docker.docker_container"]
+    arguments = docker_container_arguments({"name": "web", "image": "nginx:1.29"}, {"networks": {"edge": "traefik-network"}})
+    fixed = {"command_handling", "comparisons", "image_name_mismatch", "state"}
+    assert set(mapped) == set(arguments) | fixed
+    for key in arguments:
+        assert re.fullmatch(rf"\{{\{{ __service_container\.{key}( \| default\(omit, true\))? \}}\}}", mapped[key]), key
+    # What may be none is left out, not handed over as an empty text.
+    optional = {key for key, value in arguments.items() if value is None}
+    assert {key for key in arguments if "omit" in mapped[key]} == optional
+
+
+def test_the_page_on_the_specification_names_every_key() -> None:
+    page = (ROOT / "docs/specification.md").read_text(encoding="utf-8")
+    keys = {*DEFAULTS, *(key for nested in NESTED_DEFAULTS.values() for key in nested)}
+    assert sorted(key for key in keys if f"`{key}`" not in page) == []
+
+
+@pytest.mark.parametrize("kind", ["modules", "filter"])
+def test_every_plugin_is_documented(kind: str) -> None:
+    for name in MODULES if kind == "modules" else FILTERS:
+        plugin = importlib.import_module(f"{COLLECTION}.plugins.{kind}.{name}")
+        documentation = yaml.safe_load(plugin.DOCUMENTATION)
+        assert documentation["module" if kind == "modules" else "name"] == name
+        assert {"author", "short_description", "description", "version_added"} <= set(documentation), name
+        examples = yaml.safe_load(plugin.EXAMPLES)
+        assert isinstance(examples, list), name
+        assert f"opengeoai.hub.{name}" in plugin.EXAMPLES, name
+        returned = yaml.safe_load(plugin.RETURN)
+        assert all({"description", "type"} <= set(value) for value in returned.values()), name
+        assert kind == "modules" or set(returned) == {"_value"}, name
+
+
+class _Captured(Exception):
+    pass
+
+
+def argument_spec(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The options that the module asks AnsibleModule for."""
+    module = importlib.import_module(f"{COLLECTION}.plugins.modules.{name}")
+    if not hasattr(module, "main"):
+        # Only its action runs.
+        assert name in ACTIONS
+        return {}
+    found: dict[str, Any] = {}
+
+    def capture(argument_spec: dict[str, Any], **_more: Any) -> None:
+        found.update(argument_spec)
+        raise _Captured
+
+    monkeypatch.setattr(module, "AnsibleModule", capture)
+    with pytest.raises(_Captured):
+        module.main()
+    return found
+
+
+def comparable(spec: dict[str, Any], nested: str) -> dict[str, Any]:
+    """The part of an option that code and documentation both state."""
+    keys = ("type", "elements", "required", "default", "choices")
+    return {
+        name: {
+            **{key: option[key] for key in keys if option.get(key) not in (None, False)},
+            **({"options": comparable(option[nested], nested)} if nested in option else {}),
+        }
+        for name, option in spec.items()
+    }
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_take_what_they_document(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module(f"{COLLECTION}.plugins.modules.{name}")
+    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
+    assert comparable(argument_spec(name, monkeypatch), "options") == comparable(documented, "suboptions")
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_filters_take_what_they_document(name: str) -> None:
+    plugin = importlib.import_module(f"{COLLECTION}.plugins.filter.{name}")
+    documentation = yaml.safe_load(plugin.DOCUMENTATION)
+    documented = documentation["options"]
+    _first, *parameters = inspect.signature(plugin.FilterModule().filters()[name]).parameters.values()
+    assert documented.pop("_input")["required"] is True
+    assert [word for word in re.split(r",\s*", documentation.get("positional", "")) if word] == [one.name for one in parameters]
+    assert set(documented) == {one.name for one in parameters}
+    for one in parameters:
+        assert documented[one.name].get("required", False) is (one.default is inspect.Parameter.empty), one.name
+        assert documented[one.name].get("default") == (None if one.default is inspect.Parameter.empty else one.default), one.name
+
+
+def sources() -> list[str]:
+    folders = ("bench", "lab", "plugins", "roles", "tests")
+    return sorted(str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", sources())
+def test_every_source_has_its_header(path: str) -> None:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    head = "\n".join(text.splitlines()[:6])
+    assert "# SPDX-License-Identifier: GPL-3.0-or-later" in head
+    assert "opengeoai.hub contributors" in head
+    assert "import " not in text or "from __future__ import annotations" in text
+
+
+def test_every_template_says_who_wrote_the_file() -> None:
+    # These hold nothing but credentials or certificates, whose readers do not all know comments.
+    silent = {"aws-credentials.j2", "ca.pem.j2", "issuer-ca.pem.j2", "pgpass.j2"}
+    templates = [path for path in (ROOT / "roles").rglob("*.j2") if path.name not in silent]
+    assert templates
+    assert [path.name for path in templates if "ansible_managed" not in path.read_text(encoding="utf-8").splitlines()[0]] == []
