@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import statistics
 import sys
 import time
 from typing import Any
 
 from bench import clients, machines, report
+from bench.quiet import Quiet
 from lab import engine, machine
 from lab.settings import ROOT, LabError
 from lab.shell import say
@@ -27,28 +27,34 @@ _FULL = clients.Effort(seconds=20, threads=8, megabytes=100, pgbench_scale=10)
 _QUICK = clients.Effort(seconds=3, threads=8, megabytes=20, pgbench_scale=1)
 
 
-def load(target: clients.Target, effort: clients.Effort) -> dict[str, Any]:
+def load(target: clients.Target, effort: clients.Effort, quiet: Quiet) -> dict[str, Any]:
     """Memory, then all load, then memory again."""
     name = target.machine
     time.sleep(_SETTLE_SECONDS)
     memory = {"idle": machines.memory(name)}
     count = machines.processes(name, "mlflow")
     say(f"{name}: MLflow has {memory['idle']['mlflow']:.0f} MiB in {count} processes; load begins")
-    measured = clients.measure_mlflow(target, effort)
+    measured: dict[str, Any] = {}
+    for part in ("tracking", "artifact", "s3"):
+        quiet.wait(f"{name} {part}")
+        measured.update(clients.measure_mlflow(target, effort, part))
     memory["loaded"] = machines.memory(name)
+    quiet.wait(f"{name} sql")
     measured["sql"] = clients.measure_sql(target, effort)
     return {**measured, "memory_mib": memory, "mlflow_processes": count}
 
 
-def collection(effort: clients.Effort, converged: int) -> dict[str, Any]:
+def collection(effort: clients.Effort, converged: int, quiet: Quiet) -> dict[str, Any]:
     """The site playbook on a fresh machine, again on the same, and load on what it made."""
     machines.lab("up", FRESH, "--debian", "13")
     machines.warm_registry()
+    quiet.wait("fresh")
     say(f"{FRESH}: the site playbook on the fresh machine")
     fresh = machines.play(FRESH, "fresh")
     say(f"{FRESH}: all healthy after {fresh.seconds:.1f} s, {fresh.module_runs} module runs")
     again = []
     for number in range(converged):
+        quiet.wait(f"converged {number + 1}")
         again.append(machines.play(FRESH, f"converged-{number + 1}"))
         say(f"{FRESH}: converged run of {again[-1].seconds:.1f} s, {again[-1].module_runs} module runs, changed={again[-1].changed}")
     result = {
@@ -60,26 +66,29 @@ def collection(effort: clients.Effort, converged: int) -> dict[str, Any]:
         "converged_changed": max(one.changed for one in again),
         "engine": engine_version(FRESH),
     }
-    result.update(load(clients.ours(FRESH), effort))
+    result.update(load(clients.ours(FRESH), effort, quiet))
     # The seed's clients write to the bucket by themselves; ours may too, by one variable.
+    quiet.wait("one variable")
     one = machines.play(FRESH, "direct", "-e", '{"mlflow_proxy_artifacts": false}')
     say(f"{FRESH}: one changed variable took {one.seconds:.1f} s, changed={one.changed}")
     target = dataclasses.replace(clients.ours(FRESH), direct_artifacts=True)
     result["one_variable_s"] = one.seconds
-    result["artifact_direct"] = clients.measure_mlflow(target, effort, ("artifact",))["artifact"]
+    quiet.wait(f"{FRESH} artifact, direct")
+    result["artifact_direct"] = clients.measure_mlflow(target, effort, "artifact")["artifact"]
     return result
 
 
-def floor(effort: clients.Effort) -> dict[str, Any]:
+def floor(effort: clients.Effort, quiet: Quiet) -> dict[str, Any]:
     """The shortest script on another fresh machine, and load on the same services with the seed's settings."""
     machines.lab("up", FLOOR, "--debian", "13")
     machines.warm_registry()
+    quiet.wait("floor")
     say(f"{FLOOR}: floor.sh on the fresh machine")
     seconds, stages = machines.script(FLOOR, "floor.sh")
     say(f"{FLOOR}: all healthy after {seconds:.1f} s")
     started, _stages = machines.script(FLOOR, "seed-mlflow.sh")
     say(f"{FLOOR}: MLflow with the seed's settings answers after {started:.1f} s")
-    seed = load(clients.floor(FLOOR), effort)
+    seed = load(clients.floor(FLOOR), effort, quiet)
     seed["artifact_direct"] = seed["artifact"]
     return {"floor": {"seconds": seconds, "stages_s": stages}, "seed": seed}
 
@@ -102,6 +111,13 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     result = argparse.ArgumentParser(prog="python3 -m bench", description="Measure a fresh and a converged run, and the stack under load.")
     result.add_argument("--quick", action="store_true", help="short measurements, to try the bench itself; the figures mean little")
+    result.add_argument(
+        "--patience",
+        type=float,
+        default=1.0,
+        metavar="MINUTES",
+        help="how long to wait, before each measurement, for other work on this machine to end (default: %(default)s)",
+    )
     result.add_argument("--only", choices=PARTS, help="one part only")
     result.add_argument(
         "--keep",
@@ -114,30 +130,38 @@ def parser() -> argparse.ArgumentParser:
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     """All parts, one machine at a time: both cores are for what is being measured."""
     effort = _QUICK if given.quick else _FULL
+    quiet = Quiet(0 if given.quick else given.patience * 60)
     engine.ensure_engine()
     result: dict[str, Any] = {
         "machine": report.this_machine(),
         "effort": dataclasses.asdict(effort),
         "beside": {},
-        "load_average": {},
+        "busy_before": quiet.busy,
     }
     for part, name in zip(PARTS, (FRESH, FLOOR), strict=True):
         if given.only not in (None, part):
             continue
         machines.remove(name)
         result["beside"][part] = warn_of_company()
-        result["load_average"][part] = os.getloadavg()[0]
         try:
             if part == "collection":
-                result["collection"] = collection(effort, 1 if given.quick else 3)
+                result["collection"] = collection(effort, 1 if given.quick else 3, quiet)
             else:
-                result.update(floor(effort))
+                result.update(floor(effort, quiet))
         finally:
+            # What there is by now is not lost if a later part fails.
+            save(result)
             if given.keep:
                 machines.lab("kill", name)
             else:
                 machines.remove(name)
     return result
+
+
+def save(result: dict[str, Any]) -> None:
+    """Keep the figures for other programs."""
+    _RESULT.parent.mkdir(parents=True, exist_ok=True)
+    _RESULT.write_text(json.dumps(result, indent=2) + "\n")
 
 
 def main() -> int:
@@ -152,8 +176,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     result["bench_s"] = time.monotonic() - begun
-    _RESULT.parent.mkdir(parents=True, exist_ok=True)
-    _RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    save(result)
     print("\n".join(f"{key}: {value}" for key, value in result["machine"].items()))
     print()
     print(report.table(result))

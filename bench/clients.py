@@ -98,10 +98,10 @@ def mlflow_environment(target: Target) -> dict[str, str]:
     return env
 
 
-def measure_mlflow(target: Target, effort: Effort, parts: tuple[str, ...] = ("tracking", "artifact", "s3")) -> dict[str, Any]:
-    """What load.py measures."""
+def measure_mlflow(target: Target, effort: Effort, part: str) -> dict[str, Any]:
+    """What load.py measures in one of its parts."""
     settings = {
-        "parts": parts,
+        "part": part,
         "seconds": effort.seconds,
         "threads": effort.threads,
         "megabytes": effort.megabytes,

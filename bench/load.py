@@ -199,15 +199,18 @@ def say(text: str) -> None:
 def main() -> None:
     """Read the settings from the command line, credentials from the environment."""
     settings = json.loads(sys.argv[1])
-    result: dict[str, Any] = {}
-    if "tracking" in settings["parts"]:
-        result.update(tracking(settings))
-    if "artifact" in settings["parts"]:
+    part = settings["part"]
+    result: dict[str, Any]
+    if part == "tracking":
+        result = tracking(settings)
+    elif part == "artifact":
         say("artifacts")
-        result["artifact"] = transfers(settings["megabytes"])
-    if "s3" in settings["parts"]:
+        result = {"artifact": transfers(settings["megabytes"])}
+    elif part == "s3":
         say("S3")
-        result["s3"] = objects(settings, os.environ)
+        result = {"s3": objects(settings, os.environ)}
+    else:
+        raise ValueError(f"part is {part!r}: use tracking, artifact or s3")
     print(json.dumps(result))
 
 
