@@ -15,7 +15,8 @@ export PYTHONUNBUFFERED := 1
 export MOLECULE_COMMAND_BORDERS := false
 
 DEMO := demo
-SCENARIOS := default debian12
+# All there are, the whole one first: it is the one that finds most.
+SCENARIOS := default $(filter-out default,$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 SOURCES := lab bench roles/stack/files collections/ansible_collections/opengeoai/hub/plugins
 
 .PHONY: help venv demo demo-info demo-down lint unit molecule test clean
@@ -55,7 +56,7 @@ lint: $(VENV)/.dev ## check style and types
 unit: $(VENV)/.dev ## run the unit tests
 	pytest tests/unit --numprocesses 2
 
-molecule: $(VENV)/.dev ## bring the stack up on Debian 13 and on Debian 12, and test it from outside
+molecule: $(VENV)/.dev ## bring the stack up on fresh VMs, and test it from outside
 	python -m lab images
 	for scenario in $(SCENARIOS); do molecule test --scenario-name "$$scenario"; done
 

@@ -124,7 +124,7 @@ import stat
 import tempfile
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.opengeoai.hub.plugins.module_utils._quiet_module import QuietModule
 
 
 def _number(name: str, lookup: t.Callable[[str], int], what: str) -> int:
@@ -231,7 +231,7 @@ class Tree:
 def main() -> None:
     """Run the module."""
     owner = {"type": "str", "default": "0"}
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "directories": {
                 "type": "list",

@@ -119,8 +119,6 @@ actions:
     - attach policy hub-mlflow to user mlflow
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.opengeoai.hub.plugins.module_utils._container_exec import (
     ContainerExecError,
     ExecResult,
@@ -139,6 +137,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._minio import (
     problems,
     state_script,
 )
+from ansible_collections.opengeoai.hub.plugins.module_utils._quiet_module import QuietModule
 
 
 def argument_spec() -> dict[str, dict[str, object]]:
@@ -184,7 +183,7 @@ def check(result: ExecResult, reason: str | None = None) -> None:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = QuietModule(argument_spec=argument_spec(), supports_check_mode=True)
     params = module.params
     try:
         if params["wait_timeout"] < 0:

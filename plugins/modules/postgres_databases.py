@@ -139,8 +139,6 @@ server_version:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.opengeoai.hub.plugins.module_utils._container_exec import (
     RC_NOT_READY,
     READY_MARK,
@@ -161,6 +159,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._postgres import (
     state_script,
     verifiers_in,
 )
+from ansible_collections.opengeoai.hub.plugins.module_utils._quiet_module import QuietModule
 
 # $1 seconds to wait, $2 superuser; the SQL comes on standard input.
 # TCP, since the temporary server of an initialisation listens on the Unix socket only.
@@ -227,7 +226,7 @@ def run_psql(params: dict[str, Any], docker: str, script: str, doing: str) -> st
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = QuietModule(argument_spec=argument_spec(), supports_check_mode=True)
     params = module.params
     try:
         if params["wait_timeout"] < 0:

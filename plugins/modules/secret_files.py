@@ -134,8 +134,7 @@ mended:
 import os
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ansible_collections.opengeoai.hub.plugins.module_utils._quiet_module import QuietModule
 from ansible_collections.opengeoai.hub.plugins.module_utils._secrets import (
     DEFAULT_LENGTH,
     SECRET_TYPES,
@@ -169,7 +168,7 @@ def describe_diff(result: SecretsResult) -> dict[str, str]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "path": {"type": "path", "required": True},
             "secrets": {

@@ -65,9 +65,7 @@ def host(vm: str, inventory: Path, variables: dict[str, str], tmp_path_factory: 
 @pytest.fixture(scope="session")
 def info(vm: str) -> dict[str, Any]:
     """Addresses and credentials, as the user is told."""
-    done = subprocess.run(
-        [sys.executable, "-m", "lab", "info", vm], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-m", "lab", "info", vm], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     loaded: dict[str, Any] = json.loads(done.stdout)
     return loaded
@@ -145,8 +143,7 @@ def superuser(host: Any) -> Callable[..., str]:
 def secret_values(host: Any) -> dict[str, str]:
     """All secrets, by name."""
     script = (
-        "import json, pathlib, sys; "
-        "print(json.dumps({p.name: p.read_text() for p in pathlib.Path(sys.argv[1]).iterdir() if p.is_file()}))"
+        "import json, pathlib, sys; print(json.dumps({p.name: p.read_text() for p in pathlib.Path(sys.argv[1]).iterdir() if p.is_file()}))"
     )
     values: dict[str, str] = json.loads(host.check_output(f"python3 -c {shlex.quote(script)} {SECRETS_DIR}"))
     assert values, f"{SECRETS_DIR} is empty"

@@ -49,9 +49,7 @@ def main() -> None:
     experiment = client.create_experiment(f"{name} äß漢")
     run = client.create_run(experiment)
     seen["experiment_id"], seen["run_id"], seen["artifact_uri"] = experiment, run.info.run_id, run.info.artifact_uri
-    client.log_batch(
-        run.info.run_id, params=[Param("rate", "0.1"), Param("layers", "3")], tags=[RunTag("acceptance", name)]
-    )
+    client.log_batch(run.info.run_id, params=[Param("rate", "0.1"), Param("layers", "3")], tags=[RunTag("acceptance", name)])
     now = int(time.time() * 1000)
     begun = time.monotonic()
     for start in range(0, METRICS, BATCH):

@@ -138,7 +138,8 @@ def docker_inspect(host: Any, *names: str) -> dict[str, dict[str, Any]]:
 def is_healthy(container: Mapping[str, Any]) -> bool:
     """Whether a container runs, and passes its health check if it has one."""
     state = container["State"]
-    return state["Status"] == "running" and (state.get("Health") or {"Status": "healthy"})["Status"] == "healthy"
+    health = (state.get("Health") or {"Status": "healthy"})["Status"]
+    return (state["Status"], health) == ("running", "healthy")
 
 
 def unhealthy(host: Any) -> list[str]:

@@ -38,9 +38,7 @@ def test_rotation_bounds_what_a_talkative_container_keeps(host: Any) -> None:
     host.run(f"docker rm --force {name}")
     try:
         talk = "yes $(printf '%01000d' 0) | head --bytes=30M"
-        host.check_output(
-            f"docker run --name {name} --network none --entrypoint bash {image} -c {shlex.quote(talk)} >/dev/null"
-        )
+        host.check_output(f"docker run --name {name} --network none --entrypoint bash {image} -c {shlex.quote(talk)} >/dev/null")
         path = docker_inspect(host, name)[name]["LogPath"]
         sizes = [int(size) for size in host.check_output(f"stat --format=%s {path}*").split()]
         assert len(sizes) >= 2, f"30 MB of log are in one file: {sizes}"

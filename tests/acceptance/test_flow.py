@@ -74,6 +74,4 @@ def test_rows_are_in_postgres(seen: dict[str, Any], superuser: Callable[..., str
 
 def test_objects_are_in_the_bucket(seen: dict[str, Any], root: Any) -> None:  # noqa: F811
     listed = root.list_objects_v2(Bucket=BUCKET, Prefix=f"{seen['experiment_id']}/{seen['run_id']}/")["Contents"]
-    assert [(one["Key"].rpartition("/artifacts/")[2], one["Size"]) for one in listed] == [
-        ("weights/large.bin", MEGABYTES * 1_000_000)
-    ]
+    assert [(one["Key"].rpartition("/artifacts/")[2], one["Size"]) for one in listed] == [("weights/large.bin", MEGABYTES * 1_000_000)]

@@ -119,9 +119,7 @@ def test_console_login(http: requests.Session, domain: str, info: dict[str, Any]
     refused = http.post(f"{base}/api/v1/login", json={"accessKey": given["user"], "secretKey": "wrong-password"}, timeout=20)
     assert refused.status_code in (400, 401, 403)
     assert http.get(f"{base}/api/v1/session", timeout=20).status_code in (401, 403)
-    login = http.post(
-        f"{base}/api/v1/login", json={"accessKey": given["user"], "secretKey": given["password"]}, timeout=20
-    )
+    login = http.post(f"{base}/api/v1/login", json={"accessKey": given["user"], "secretKey": given["password"]}, timeout=20)
     assert login.status_code == 204, login.text
     session = http.get(f"{base}/api/v1/session", timeout=20)
     assert session.status_code == 200

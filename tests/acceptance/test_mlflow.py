@@ -65,9 +65,7 @@ def test_jobs_are_off_and_workers_fit_the_machine(host: Any) -> None:
     # As many as processors, two at least, and no more than an eighth of the memory holds.
     assert len(workers) == max(1, min(max(cpus, 2), 8, memory_mb // 2400)), processes
     assert not [line for line in processes if "huey" in line.lower() or "job" in line.lower()], processes
-    memory = sum(
-        int(line.split()[0]) for line in host.check_output("docker top mlflow -o rss,pid").splitlines()[1:]
-    )
+    memory = sum(int(line.split()[0]) for line in host.check_output("docker top mlflow -o rss,pid").splitlines()[1:])
     assert memory / 1024 < 350 * (len(workers) + 2), f"{memory // 1024} MiB in {len(processes)} processes"
 
 

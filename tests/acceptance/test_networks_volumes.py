@@ -53,9 +53,7 @@ def test_rustdesk_reaches_no_data(host: Any, place: str) -> None:
     ports = {"postgres": 5432, "minio": 9000, "mlflow": 5000, "socket-proxy": 2375}
     by_name = [f"{name}:{port}" for name, port in ports.items()]
     by_address = [
-        f"{one['IPAddress']}:{port}"
-        for name, port in ports.items()
-        for one in containers[name]["NetworkSettings"]["Networks"].values()
+        f"{one['IPAddress']}:{port}" for name, port in ports.items() for one in containers[name]["NetworkSettings"]["Networks"].values()
     ]
     assert len(by_address) == len(ports)
     # The same probe works from where it should: in Traefik's place.

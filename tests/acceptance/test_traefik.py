@@ -54,9 +54,7 @@ def test_port_80_redirects_permanently(http: requests.Session, domain: str, name
 
 
 @pytest.mark.parametrize(("name", "path", "status"), STRANGER)
-def test_route_answers_with_a_valid_certificate(
-    http: requests.Session, domain: str, name: str, path: str, status: int
-) -> None:
+def test_route_answers_with_a_valid_certificate(http: requests.Session, domain: str, name: str, path: str, status: int) -> None:
     assert http.get(f"https://{name}{domain}{path}", allow_redirects=False, timeout=20).status_code == status
 
 

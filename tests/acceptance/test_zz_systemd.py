@@ -32,9 +32,19 @@ NEEDS = {
 BOOT_SECONDS = 180
 
 
+@dataclasses.dataclass(frozen=True)
+class Events:
+    """When each container stopped, started and became healthy, in nanoseconds, and what the database logged."""
+
+    die: dict[str, int]
+    start: dict[str, int]
+    healthy: dict[str, int]
+    database_log: str
+
+
 @pytest.fixture(scope="module")
-def events(host: Any) -> dict[str, dict[str, int]]:
-    """Stop and start the unit once, and what the engine told meanwhile: nanoseconds by event and container."""
+def events(host: Any) -> Events:
+    """Stop and start the unit once, and what the engine told meanwhile."""
     place = f"/run/acceptance-events-{secrets.token_hex(4)}"
     pid = host.check_output(
         "nohup docker events --filter type=container --filter event=start --filter event=die"
@@ -56,8 +66,8 @@ def events(host: Any) -> dict[str, dict[str, int]]:
         kind = "healthy" if event["Action"] == "health_status: healthy" else event["Action"]
         if kind in found:
             found[kind].setdefault(name, event["timeNano"])
-    found["duration"] = {"start": int(seconds)}
-    return found
+    log = host.check_output(f"docker logs --since {since} postgres 2>&1")
+    return Events(found["die"], found["start"], found["healthy"], log)
 
 
 def test_unit_is_enabled_and_active(host: Any) -> None:
@@ -70,9 +80,7 @@ def test_all_stop_and_start(events: Events, host: Any) -> None:
     assert set(events.start) == set(SERVICES)
     # The unit's start ends when everything is healthy, not before.
     assert unhealthy(host) == []
-    assert set(events.healthy) == {
-        name for name, container in docker_inspect(host, *SERVICES).items() if "Health" in container["State"]
-    }
+    assert set(events.healthy) == {name for name, container in docker_inspect(host, *SERVICES).items() if "Health" in container["State"]}
 
 
 @pytest.mark.parametrize(("service", "needed"), [(name, other) for name, others in NEEDS.items() for other in others])

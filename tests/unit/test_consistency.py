@@ -166,7 +166,8 @@ def argument_spec(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         found.update(argument_spec)
         raise _Captured
 
-    monkeypatch.setattr(module, "AnsibleModule", capture)
+    (kind,) = {"AnsibleModule", "QuietModule"} & set(vars(module))
+    monkeypatch.setattr(module, kind, capture)
     with pytest.raises(_Captured):
         module.main()
     return found
@@ -189,6 +190,17 @@ def test_modules_take_what_they_document(name: str, monkeypatch: pytest.MonkeyPa
     module = importlib.import_module(f"{COLLECTION}.plugins.modules.{name}")
     documented = yaml.safe_load(module.DOCUMENTATION)["options"]
     assert comparable(argument_spec(name, monkeypatch), "options") == comparable(documented, "suboptions")
+
+
+def takes_secrets_in_lists(spec: dict[str, Any]) -> bool:
+    nested = [option["options"] for option in spec.values() if "options" in option]
+    return any(inner.get("no_log") or takes_secrets_in_lists({"": inner}) for options in nested for inner in options.values())
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_that_take_secrets_in_lists_do_not_log_them(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module(f"{COLLECTION}.plugins.modules.{name}")
+    assert takes_secrets_in_lists(argument_spec(name, monkeypatch)) == hasattr(module, "QuietModule")
 
 
 @pytest.mark.parametrize("name", FILTERS)
