@@ -31,7 +31,7 @@ options:
   rounds:
     description:
       - Cost as a power of two, from 4 to 16. Every request pays for it.
-      - 5 will do for a generated password of 32 characters, 10 or more for one that a person chose.
+      - 4 will do for a generated password of 32 characters, 10 or more for one that a person chose.
     type: int
     default: 10
 """

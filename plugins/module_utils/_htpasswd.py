@@ -41,7 +41,7 @@ def htpasswd(password: str, user: str, salt: str, rounds: int = 10) -> str:
     :param password: at most 72 bytes in UTF-8, which is all that bcrypt looks at.
     :param user: without a colon, which ends the name in basic authentication.
     :param salt: 32 hexadecimal digits; the same salt gives the same hash.
-    :param rounds: cost, a power of two. Every request pays it: 10 costs some 50 ms; 5 is enough for a random password of 32 characters.
+    :param rounds: cost, a power of two. Every request pays it: 10 costs some 50 ms; 4 is enough for a random password of 32 characters.
     :raises ValueError: for a value outside these bounds.
     """
     if bcrypt is None:

@@ -12,7 +12,7 @@ import bcrypt
 import pytest
 import requests
 
-from .support import SERVICES, docker_inspect
+from .support import SERVICES, docker_inspect, wait_until
 
 ROUTERS = {
     "http": {
@@ -44,14 +44,20 @@ def labels(host: Any) -> dict[str, str]:
 def loaded(domain: str, info: dict[str, Any]) -> dict[str, Any]:
     """What Traefik runs with."""
     given = info["credentials"]["traefik"]
-    answer = requests.get(
-        f"https://traefik.{domain}/api/rawdata",
-        auth=(given["user"], given["password"]),
-        verify=info["ca_file"],
-        timeout=20,
-    )
-    assert answer.status_code == 200
-    result: dict[str, Any] = answer.json()
+
+    def settled() -> dict[str, Any] | None:
+        answer = requests.get(
+            f"https://traefik.{domain}/api/rawdata",
+            auth=(given["user"], given["password"]),
+            verify=info["ca_file"],
+            timeout=20,
+        )
+        assert answer.status_code == 200
+        found: dict[str, Any] = answer.json()
+        return found if all(set(ROUTERS[protocol]) <= set(routers(found, protocol)) for protocol in ROUTERS) else None
+
+    # Traefik follows the engine with a delay, and an earlier test may have restarted a container just now.
+    result: dict[str, Any] = wait_until(settled, 20, "all routers in Traefik")
     return result
 
 

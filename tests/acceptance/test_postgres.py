@@ -110,9 +110,16 @@ def test_tracker_owns_its_database_only(tracker: Psql, superuser: Callable[..., 
     assert tracker("SELECT count(*) > 0 FROM experiments") == "t"
 
 
+def test_tracker_makes_nothing_outside_its_database(tracker: Psql, superuser: Callable[..., str]) -> None:
+    try:
+        refused(tracker, "permission denied", "CREATE DATABASE acceptance")
+        refused(tracker, "permission denied", "CREATE ROLE acceptance")
+    finally:
+        superuser("DROP DATABASE IF EXISTS acceptance")
+        superuser("DROP ROLE IF EXISTS acceptance")
+
+
 def test_tracker_reaches_nothing_else(tracker: Psql, superuser: Callable[..., str]) -> None:
-    refused(tracker, "permission denied", "CREATE DATABASE acceptance")
-    refused(tracker, "permission denied", "CREATE ROLE acceptance")
     refused(tracker, "permission denied", "COPY (SELECT 1) TO PROGRAM 'true'")
     others = superuser("SELECT datname FROM pg_database WHERE datname <> 'mlflow' AND NOT datistemplate").split()
     assert "gis" in others
