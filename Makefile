@@ -19,7 +19,7 @@ DEMO := demo
 SCENARIOS := default $(filter-out default,$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 SOURCES := lab bench roles/stack/files collections/ansible_collections/opengeoai/hub/plugins
 
-.PHONY: help venv demo demo-info demo-down lint unit molecule test clean
+.PHONY: help venv demo demo-info demo-down lint unit molecule test bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ test: $(VENV)/.dev ## run all checks and tests
 	    $(MAKE) --no-print-directory "$$target"
 	    echo "== $$target passed in $$((SECONDS - begin)) s"
 	done
+
+bench: $(VENV)/.dev ## measure speed and memory beside the shortest script and the seed's settings
+	python -m bench --patience 5
 
 clean: ## remove what was built here, and everything of the lab on this machine
 	if [ -d .lab ]; then "$(PYTHON)" -m lab purge; fi

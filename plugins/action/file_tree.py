@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import typing as t
 
@@ -13,14 +14,17 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 
 
-def digest_of(files: t.Sequence[t.Mapping[str, t.Any]]) -> str:
-    """SHA-256 over what a reader of the files depends on; empty without such files."""
+def digest_of(files: t.Sequence[t.Mapping[str, t.Any]], key: str) -> str:
+    """HMAC-SHA-256 over what a reader of the files depends on; empty without such files.
+
+    The key keeps those who see the digest from trying passwords against it.
+    """
     relevant = [
         [file["path"], file.get("owner"), file.get("mode"), file.get("content"), file.get("secret_content")]
         for file in files
         if file.get("restart", True)
     ]
-    return hashlib.sha256(json.dumps(relevant).encode()).hexdigest() if relevant else ""
+    return hmac.new(key.encode(), json.dumps(relevant).encode(), hashlib.sha256).hexdigest() if relevant else ""
 
 
 class ActionModule(ActionBase):
@@ -38,7 +42,9 @@ class ActionModule(ActionBase):
             result.update(self._execute_module("opengeoai.hub.file_tree", module_args=arguments, task_vars=task_vars))
         else:
             result.update(changed=False, changed_paths=[])
-        result["digest"] = digest_of(files)
+        watched = {file["path"] for file in files if file.get("restart", True)}
+        result["restart"] = bool(watched.intersection(result.get("changed_paths", [])))
+        result["digest"] = digest_of(files, self._task.args.get("digest_key") or "")
         return result
 
     def _rendered(self, file: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -17,6 +17,10 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._specification impor
 T = t.TypeVar("T")
 
 
+# Keys the digests of configuration that stand in labels.
+DIGEST_KEY = {"name": "stack_digest_key", "length": 64, "type": "hex"}
+
+
 def salt_of(secret: str) -> str:
     """Name of the secret that keeps the salt for the hash of another one."""
     return f"{secret}_salt"
@@ -54,7 +58,12 @@ def _check_together(services: t.Sequence[Specification]) -> None:
                 raise ValueError(f"service {service['name']!r} depends on {needed!r}, which is not in this stack")
         for port in service["ports"]:
             _claim(owners, ("port", *host_port(port)), service["name"], f"the host's port {port}")
+        for database in service["databases"]:
+            _claim(owners, ("database", database["name"]), service["name"], f"the database {database['name']}")
+        for key in service["public_files"]:
+            _claim(owners, ("public file", key), service["name"], f"the public file {key}")
         for route in service["routes"]:
+            _claim(owners, ("route", route["name"]), service["name"], f"the route name {route['name']}")
             for host in route["hosts"]:
                 where = (route["protocol"], route["entrypoint"] or "websecure", host, route["path_prefix"] or "")
                 _claim(owners, where, service["name"], f"the host name {host}")
@@ -76,7 +85,7 @@ def _secrets(services: t.Sequence[Specification]) -> list[dict[str, t.Any]]:
         for route in service["routes"]
         if route["basic_auth"]
     ]
-    return _unique([*declared, *salts])
+    return _unique([*declared, *salts, DIGEST_KEY])
 
 
 def _directories(services: t.Sequence[Specification]) -> list[dict[str, t.Any]]:

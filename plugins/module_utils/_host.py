@@ -46,6 +46,22 @@ def listeners(table: str, protocol: str) -> list[Listener]:
     ]
 
 
+def missing_images(wanted: t.Iterable[str], present: t.Collection[str]) -> list[str]:
+    """Those of the wanted images that the engine does not have.
+
+    :param present: what it has, each by tag and by digest; the engine drops the name of its default registry.
+    """
+
+    def names(image: str) -> set[str]:
+        name, _, digest = image.partition("@")
+        path, slash, last = name.rpartition("/")
+        # Beside a digest, a tag is only a comment.
+        full = f"{path}{slash}{last.partition(':')[0]}@{digest}" if digest else image
+        return {full, full.removeprefix("docker.io/"), full.removeprefix("docker.io/library/")}
+
+    return [image for image in wanted if names(image).isdisjoint(present)]
+
+
 def taken_ports(
     wanted: t.Iterable[tuple[int, str]], open_sockets: t.Iterable[Listener], owners: t.Mapping[int, str]
 ) -> list[str]:
@@ -63,4 +79,4 @@ def taken_ports(
     ]
 
 
-__all__ = ("Listener", "listeners", "parse_meminfo", "parse_os_release", "taken_ports")
+__all__ = ("Listener", "listeners", "missing_images", "parse_meminfo", "parse_os_release", "taken_ports")

@@ -35,7 +35,7 @@ def _declared_files(specification: Specification, secrets: t.Mapping[str, str]) 
         if file["secret"] is not None:
             entry["secret_content"] = _secret(secrets, file["secret"], specification["name"])
         elif file["content"] is not None:
-            entry["content"] = file["content"]
+            entry["secret_content" if file["sensitive"] else "content"] = file["content"]
         else:
             entry["template"] = file["template"]
             entry["sensitive"] = file["sensitive"]

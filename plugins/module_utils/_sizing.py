@@ -20,7 +20,8 @@ def postgres_settings(memory_mb: int, cpus: int) -> dict[str, str]:
     """
     if memory_mb <= 0 or cpus <= 0:
         raise ValueError(f"memory_mb is {memory_mb} and cpus is {cpus}; both must be positive")
-    share = memory_mb // 4
+    # What the kernel keeps for itself varies: a few MiB more or less must not restart the database.
+    share = (memory_mb // 512 * 512 or memory_mb) // 4
     return {
         "shared_buffers": f"{_clamp(share // 2, 128, 16384)}MB",
         "effective_cache_size": f"{max(share, 256)}MB",

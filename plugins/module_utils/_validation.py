@@ -13,11 +13,16 @@ import posixpath
 import re
 import typing as t
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import MAX_PASSWORD_BYTES
 from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import ImageReference
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9._/-]+)?")
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
+# Passwords that the proxy checks.
+_HASHED = ("mlflow_password", "traefik_password")
+_MIN_SECRET = 8
 _SYSTEM_DIRECTORIES = frozenset(
     (
         "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc",
@@ -104,6 +109,33 @@ def registry_problem(variable: str, value: t.Any) -> str | None:
     return f"{variable} is {value!r}: write HOST[:PORT][/PATH] without a scheme, such as mirror.example.org:5000"
 
 
+def user_problem(variable: str, value: t.Any) -> str | None:
+    """Why a value is not a name for basic authentication, or None if it is."""
+    if isinstance(value, str) and value and ":" not in value and value.isprintable():
+        return None
+    return f"{variable} is {value!r}: choose a name without a colon or control characters"
+
+
+def identifier_problem(variable: str, value: t.Any) -> str | None:
+    """Why a value is not a plain name of a database, or None if it is."""
+    if isinstance(value, str) and _IDENTIFIER.fullmatch(value):
+        return None
+    return f"{variable} is {value!r}: use at most 63 lower-case letters, digits and underscores, beginning with a letter"
+
+
+def secret_problem(variable: str, value: t.Any) -> str | None:
+    """Why a value is not usable as a secret, or None if it is; the message does not show it."""
+    if not isinstance(value, str) or not value:
+        return f"{variable} is set and empty: give it a value, or do not set it and let the host generate one"
+    if "\n" in value or "\r" in value or "\0" in value:
+        return f"{variable} (not shown) has a line break or a NUL: an encrypted value often ends with one; write it without"
+    if variable in _HASHED and len(value.encode()) > MAX_PASSWORD_BYTES:
+        return f"{variable} (not shown) has {len(value.encode())} bytes: bcrypt reads only {MAX_PASSWORD_BYTES}, so use a shorter one"
+    if len(value) < _MIN_SECRET:
+        return f"{variable} (not shown) has {len(value)} characters: use {_MIN_SECRET} or more"
+    return None
+
+
 def first_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """Problems of what everything else is derived from: only without these can the other variables be read at all."""
     return [problem for problem in (domain_problem("stack_domain", variables.get("stack_domain")),) if problem]
@@ -115,6 +147,8 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     :param variables: the values by name; a variable is judged by its name's ending: `_host`, `_image`, `_dir`.
     """
     found: list[str | None] = [registry_problem("stack_registry", variables.get("stack_registry"))]
+    if variables.get("docker_registry_ca_file") and not variables.get("stack_registry"):
+        found.append("stack_registry is not set and docker_registry_ca_file is: set stack_registry to the registry with that CA")
     if variables.get("traefik_certificates") == "letsencrypt":
         found.append(email_problem("stack_acme_email", variables.get("stack_acme_email")))
         if "." not in variables["stack_domain"]:
@@ -128,6 +162,12 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
             found.append(domain_problem(variable, value))
         elif variable.endswith("_image"):
             found.append(image_problem(variable, value))
+        elif variable.endswith(("_password", "_secret_key")) and variable != "docker_registry_password":
+            found.append(secret_problem(variable, value))
+        elif variable in ("mlflow_user", "traefik_user"):
+            found.append(user_problem(variable, value))
+        elif variable in ("mlflow_database", "postgres_database", "postgres_user"):
+            found.append(identifier_problem(variable, value))
         elif variable.endswith("_dir"):
             problem = path_problem(variable, value)
             found.append(problem)
@@ -140,9 +180,12 @@ __all__ = (
     "domain_problem",
     "email_problem",
     "first_problems",
+    "identifier_problem",
     "image_problem",
     "nested_paths",
     "path_problem",
     "problems",
     "registry_problem",
+    "secret_problem",
+    "user_problem",
 )

@@ -25,6 +25,9 @@ attributes:
     support: full
     details: The content of secret files is never shown.
 options:
+  digest_key:
+    description: Secret key of RV(digest). Without one, whoever sees the digest can try passwords against it.
+    type: str
   directories:
     description: Directories to make, parents first. Missing parents are made with mode C(0755).
     type: list
@@ -82,6 +85,10 @@ options:
         description: Mode in octal notation.
         type: str
         default: "0644"
+      backup:
+        description: Keep what is there before the first change, beside it with the ending C(.orig).
+        type: bool
+        default: false
       restart:
         description: Whether the file counts in RV(digest), because its reader does not notice a change by itself.
         type: bool
@@ -111,8 +118,12 @@ changed_paths:
   returned: success
   type: list
   elements: str
+restart:
+  description: Whether a file with O(files[].restart=true) was made or changed, so that its reader is out of date.
+  returned: success
+  type: bool
 digest:
-  description: SHA-256 over path, owner, mode and content of all files with O(files[].restart=true).
+  description: HMAC-SHA-256 over path, owner, mode and content of all files with O(files[].restart=true).
   returned: success
   type: str
 """
@@ -210,6 +221,8 @@ class Tree:
         else:
             self._note(path, (before or b"").decode(errors="replace"), wanted.decode())
         if not self.check_mode:
+            if item.get("backup") and before is not None and not os.path.exists(f"{path}.orig"):
+                self._write(f"{path}.orig", before, owner, group, mode)
             self._write(path, wanted, owner, group, mode)
 
     @staticmethod
@@ -220,8 +233,9 @@ class Tree:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.chown(temporary, owner, group)
-            os.chmod(temporary, mode)
+                # By the open file and not by its name, which the directory's owner could make another's.
+                os.fchown(stream.fileno(), owner, group)
+                os.fchmod(stream.fileno(), mode)
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)
@@ -233,6 +247,7 @@ def main() -> None:
     owner = {"type": "str", "default": "0"}
     module = QuietModule(
         argument_spec={
+            "digest_key": {"type": "str", "no_log": True},
             "directories": {
                 "type": "list",
                 "elements": "dict",
@@ -257,6 +272,7 @@ def main() -> None:
                     "owner": owner,
                     "group": owner,
                     "mode": {"type": "str", "default": "0644"},
+                    "backup": {"type": "bool", "default": False},
                     "restart": {"type": "bool", "default": True},
                 },
                 "mutually_exclusive": [("content", "secret_content")],

@@ -88,6 +88,10 @@ docker_gid:
   description: Group that owns the engine's socket; none while no engine runs.
   returned: always
   type: int
+docker_stale:
+  description: Whether the engine runs with an older configuration than the one that is written.
+  returned: always
+  type: bool
 missing_images:
   description: Those of O(images) that the engine does not have yet.
   returned: always
@@ -105,6 +109,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     Listener,
     listeners,
+    missing_images,
     parse_meminfo,
     parse_os_release,
     taken_ports,
@@ -120,6 +125,14 @@ def read(path: str) -> str:
             return handle.read()
     except OSError:
         return ""
+
+
+def modified(path: str) -> float:
+    """When a file was written, in seconds since the epoch; 0 if there is none."""
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0
 
 
 def socket_owners() -> dict[int, str]:
@@ -167,13 +180,8 @@ def main() -> None:
     release = parse_os_release(read("/etc/os-release"))
     distribution = f"{release.get('ID', 'unknown')} {release.get('VERSION_ID', '')}".strip()
     memory_mb = parse_meminfo(read("/proc/meminfo"))
-    present = set(docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split())
-    # The engine drops the name of its default registry.
-    missing = [
-        image
-        for image in module.params["images"]
-        if image not in present and image.removeprefix("docker.io/").removeprefix("library/") not in present
-    ]
+    listing = docker("image", "ls", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}")
+    missing = missing_images(module.params["images"], listing.split())
     problems: list[str] = []
     if os.geteuid() != 0:
         problems.append("this runs as an ordinary user and needs root: set ansible_become to true, or ansible_user to root")
@@ -202,6 +210,7 @@ def main() -> None:
         "codename": release.get("VERSION_CODENAME", ""),
         "docker_gid": os.stat(SOCKET).st_gid if os.path.exists(SOCKET) else None,
         "missing_images": missing,
+        "docker_stale": modified("/etc/docker/daemon.json") > modified("/run/docker.pid") > 0,
     }
     if problems:
         module.fail_json(msg="This host cannot take the stack, and nothing was changed:\n- " + "\n- ".join(problems), **facts)

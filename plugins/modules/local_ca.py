@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: local_ca
 short_description: Make a local certificate authority and keep its server certificate good
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - opengeoai.hub contributors (@opengeoai)
 description:

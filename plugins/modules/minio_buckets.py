@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: minio_buckets
 short_description: Keep buckets and their users in a MinIO container as they are wanted
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates buckets and users that may use certain buckets and nothing else, in a MinIO server that runs in a
     container, and mends what has drifted (another secret key, a disabled user, a changed policy, more

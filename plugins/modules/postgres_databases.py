@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: postgres_databases
 short_description: Keep roles, databases and extensions in a PostgreSQL container as they are wanted
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates login roles, databases and extensions in a PostgreSQL server that runs in a container, and mends
     what has drifted.

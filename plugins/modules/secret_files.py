@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: secret_files
 short_description: Generate secrets once and keep them, one file each
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - opengeoai.hub contributors (@opengeoai)
 description:

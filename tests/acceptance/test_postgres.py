@@ -96,9 +96,9 @@ def test_extension_is_installed_and_works(psql: Psql, extension: str) -> None:
     assert psql(sql) == expected
 
 
-def test_superuser_stays_on_the_machine(psql: Psql) -> None:
+def test_superuser_stays_on_the_machine(psql: Psql, secret_values: dict[str, str]) -> None:
     assert psql("SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == "f"
-    refused(dataclasses.replace(psql, user="postgres", password="postgres"), "password authentication failed")
+    refused(dataclasses.replace(psql, user="postgres", password=secret_values["postgres_password"]), "pg_hba.conf rejects connection")
 
 
 def test_tracker_owns_its_database_only(tracker: Psql, superuser: Callable[..., str]) -> None:

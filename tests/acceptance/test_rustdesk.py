@@ -136,7 +136,7 @@ def test_private_key_belongs_to_the_public_one_and_is_shut_away(host: Any, info:
     assert len(private) == 64
     assert base64.b64encode(private[32:]).decode() == info["rustdesk_public_key"]
     directory = host.file(KEY_FILE.rpartition("/")[0])
-    assert (directory.mode, directory.uid) == (0o700, 1000)
+    assert (directory.mode, directory.uid) == (0o700, 58005)
 
 
 def test_restart_keeps_the_key(host: Any, info: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ def test_the_tcp_router_gets_a_certificate(server: acme.AcmeServer, host: Any, d
 
 def test_acme_file_is_private(server: acme.AcmeServer, host: Any) -> None:
     file = host.file(ACME_FILE)
-    assert (file.mode, file.uid) == (0o600, 1000)
+    assert (file.mode, file.uid) == (0o600, 58001)
 
 
 def test_a_restart_does_not_ask_again(server: acme.AcmeServer, host: Any) -> None:

@@ -15,12 +15,12 @@ FILE: dict[str, Any] = {"path": "/etc/web/a", "content": "x", "owner": "0", "mod
 
 @pytest.mark.parametrize("files", [[], [{**FILE, "restart": False}]])
 def test_nothing_to_depend_on_has_no_digest(files: list[dict[str, Any]]) -> None:
-    assert digest_of(files) == ""
+    assert digest_of(files, "key") == ""
 
 
 def test_the_digest_is_known() -> None:
     # Fixed for ever: another digest here would re-create every container of every existing stack.
-    assert digest_of([FILE]) == "42c0e265013c11b2f7dc5ebffbd4df06e95d6c3241145a929fe7fd4504a9591d"
+    assert digest_of([FILE], "key") == "dbcb734a2b8556f32407b89704345938646dbb1e1fed69d6387c4a00b1dc37de"
 
 
 @pytest.mark.parametrize(
@@ -28,13 +28,17 @@ def test_the_digest_is_known() -> None:
     [{"path": "/etc/web/b"}, {"content": "y"}, {"content": None, "secret_content": "x"}, {"owner": "1"}, {"mode": "0644"}],
 )
 def test_what_a_reader_depends_on_changes_the_digest(change: dict[str, Any]) -> None:
-    assert digest_of([{**FILE, **change}]) != digest_of([FILE])
+    assert digest_of([{**FILE, **change}], "key") != digest_of([FILE], "key")
 
 
 def test_watched_files_do_not_count() -> None:
     watched = {"path": "/etc/web/watched", "content": "x", "restart": False}
-    assert digest_of([FILE, watched]) == digest_of([FILE])
+    assert digest_of([FILE, watched], "key") == digest_of([FILE], "key")
 
 
 def test_a_restart_is_the_default() -> None:
-    assert digest_of([{**FILE, "restart": True}]) == digest_of([FILE])
+    assert digest_of([{**FILE, "restart": True}], "key") == digest_of([FILE], "key")
+
+
+def test_without_the_key_the_digest_cannot_be_computed() -> None:
+    assert digest_of([FILE], "another key") != digest_of([FILE], "key")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import (
+    DIGEST_KEY,
     catalogue,
     host_port,
     salt_of,
@@ -50,10 +51,10 @@ def test_host_port_refuses(published: str) -> None:
 def test_nothing_adds_up_to_nothing() -> None:
     empty: dict[str, Any] = {
         key: []
-        for key in ("services", "images", "hosts", "ports", "secrets", "directories", "databases", "database_roles", "buckets")
+        for key in ("services", "images", "hosts", "ports", "directories", "databases", "database_roles", "buckets")
     }
     manifest = {"services": [], "routes": [], "urls": {}, "credentials": {}, "public_files": {}}
-    assert catalogue([]) == {**empty, "bucket_users": [], "manifest": manifest}
+    assert catalogue([]) == {**empty, "bucket_users": [], "secrets": [DIGEST_KEY], "manifest": manifest}
 
 
 STACK = [
@@ -103,6 +104,7 @@ def test_catalogue() -> None:
             {"name": "shared", "length": 32, "type": "hex"},
             {"name": "web_password", "length": 32, "type": "password"},
             {"name": "web_password_salt", "length": 32, "type": "hex"},
+            DIGEST_KEY,
         ],
         "directories": [
             {"path": "/srv/db", "owner": "5", "group": "6", "mode": "0700"},

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     Listener,
     listeners,
+    missing_images,
     parse_meminfo,
     parse_os_release,
     taken_ports,
@@ -101,3 +102,24 @@ OPEN = [Listener(80, "tcp", 1), Listener(443, "tcp", 2), Listener(21116, "udp", 
 )
 def test_taken_ports(wanted: list[tuple[int, str]], owners: dict[int, str], expected: list[str]) -> None:
     assert taken_ports(wanted, OPEN, owners) == expected
+
+
+DIGEST = f"sha256:{'a' * 64}"
+PRESENT = ["traefik:v3", f"traefik@{DIGEST}", "mirror:5000/library/haproxy:3.2", "mirror:5000/library/haproxy@<none>", "me/web:1"]
+
+
+@pytest.mark.parametrize(
+    ("image", "missing"),
+    [
+        ("docker.io/library/traefik:v3", False),
+        ("docker.io/library/traefik:v4", True),
+        ("docker.io/me/web:1", False),
+        ("ghcr.io/me/web:1", True),
+        ("mirror:5000/library/haproxy:3.2", False),
+        (f"docker.io/library/traefik@{DIGEST}", False),
+        (f"docker.io/library/traefik:v9@{DIGEST}", False),
+        (f"mirror:5000/library/haproxy:3.2@{DIGEST}", True),
+    ],
+)
+def test_missing_images(image: str, missing: bool) -> None:
+    assert missing_images([image], PRESENT) == ([image] if missing else [])

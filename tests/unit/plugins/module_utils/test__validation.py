@@ -184,6 +184,33 @@ GOOD: dict[str, Any] = {
         ({}, []),
         # Without Let's Encrypt nobody needs an address, and any name will do.
         ({"traefik_certificates": "selfsigned", "stack_acme_email": None, "stack_domain": "hub"}, []),
+        (
+            {"docker_registry_ca_file": "/ca.pem"},
+            ["stack_registry is not set and docker_registry_ca_file is: set stack_registry to the registry with that CA"],
+        ),
+        (
+            {"mlflow_user": "a:b"},
+            ["mlflow_user is 'a:b': choose a name without a colon or control characters"],
+        ),
+        (
+            {"mlflow_database": "ml-flow"},
+            ["mlflow_database is 'ml-flow': use at most 63 lower-case letters, digits and underscores, beginning with a letter"],
+        ),
+        (
+            {"mlflow_password": ""},
+            ["mlflow_password is set and empty: give it a value, or do not set it and let the host generate one"],
+        ),
+        (
+            {"minio_root_password": "from a file\n"},
+            ["minio_root_password (not shown) has a line break or a NUL: an encrypted value often ends with one; write it without"],
+        ),
+        (
+            {"traefik_password": "ä" * 37},
+            ["traefik_password (not shown) has 74 bytes: bcrypt reads only 72, so use a shorter one"],
+        ),
+        ({"mlflow_s3_secret_key": "short"}, ["mlflow_s3_secret_key (not shown) has 5 characters: use 8 or more"]),
+        # Others do not hash theirs, and the registry's rules are its own.
+        ({"postgres_gis_password": "x" * 100, "docker_registry_password": "x"}, []),
         ({"stack_acme_email": None}, ["stack_acme_email is not set: Let's Encrypt needs an e-mail address, such as admin@example.org"]),
         (
             {"stack_domain": "hub"},
