@@ -54,6 +54,7 @@ lint: $(VENV)/.dev ## check style and types
 	ansible-lint --strict
 
 unit: $(VENV)/.dev ## run the unit tests
+	python -m lab engine
 	pytest tests/unit --numprocesses 2
 
 molecule: $(VENV)/.dev ## bring the stack up on fresh VMs, and test it from outside

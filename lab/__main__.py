@@ -97,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
     some.add_argument(
         "names", nargs="*", metavar="IMAGE", help=f"default: what machines and the stack need, of {', '.join(images.IMAGES)}"
     )
+    add("engine", "Make sure that a Docker engine answers on this host.", named=False)
     add("purge", "Remove everything of the lab.", named=False)
     return result
 
@@ -108,6 +109,9 @@ def command_line(arguments: Sequence[str]) -> int:
         check_name(given.name)
     if given.command == "up":
         up(given.name, given.debian or _existing_release(given.name) or "13")
+        return 0
+    if given.command == "engine":
+        engine.ensure_engine()
         return 0
     if given.command == "images":
         unknown = sorted(set(given.names) - set(images.IMAGES))

@@ -29,6 +29,8 @@ DATA = {
     "hbbs": {"/var/lib/opengeoai/rustdesk"},
     "hbbr": {"/var/lib/opengeoai/rustdesk"},
     "traefik": {"/var/lib/opengeoai/traefik"},
+    # Artifacts on their way, and nothing that lasts.
+    "mlflow": {"/var/lib/opengeoai/mlflow"},
 }
 
 
