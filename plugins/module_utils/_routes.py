@@ -104,7 +104,7 @@ def ask(route: t.Mapping[str, t.Any], address: str, port: int, ca_file: str | No
 def health_table(health: t.Mapping[str, t.Any], config_dir: str) -> list[str]:
     """The lines that a run ends with: each service, each address, and where the credentials are."""
     services = [
-        f"{row['service']:<14} {'healthy' if row['healthy'] else row['state']:<10} {row['image'] or ''}" for row in health["services"]
+        f"{row['service']:<14} {row['health'] or row['state']:<10} {row['image'] or ''}" for row in health["services"]
     ]
     routes = [f"{route['url']:<50} {route['problem'] or 'answers'}" for route in health["routes"]]
     return [*services, *routes, f"Credentials: run 'sudo opengeoai info' on the host; they are kept in {config_dir}/secrets"]

@@ -50,6 +50,8 @@ def domain_problem(variable: str, value: t.Any) -> str | None:
         return problem(f"leave out the dot at its end: {value.rstrip('.')!r}")
     if len(value) > 253:
         return problem("it is longer than 253 characters; use a shorter name")
+    if value.rpartition(".")[2].isdigit():
+        return problem("it is an IP address; use a name, since certificates and routes go by names")
     for label in value.split("."):
         if not _LABEL.fullmatch(label):
             return problem(f"its part {label!r} must be 1 to 63 letters, digits and inner dashes")

@@ -14,7 +14,9 @@ from ansible.errors import AnsibleFilterError
 SALT = "000102030405060708090a0b0c0d0e0f"
 WEB = {"name": "web", "image": "nginx:1.29"}
 CONTEXT = {"networks": {"edge": "traefik-network"}, "routing_dir": "/r", "routing_owner": "1000"}
-HEALTH = {"services": [{"service": "web", "healthy": True, "state": "running", "image": "nginx:1.29"}], "routes": []}
+WEB_ROW = {"service": "web", "healthy": True, "health": "healthy", "state": "running", "image": "nginx:1.29"}
+RELAY_ROW = {"service": "relay", "healthy": True, "health": None, "state": "running", "image": "relay:1"}
+HEALTH = {"services": [WEB_ROW, RELAY_ROW], "routes": []}
 
 
 def the_filter(name: str) -> Any:
@@ -49,6 +51,7 @@ def test_filters_delegate_what_is_large() -> None:
     assert labels["traefik.http.routers.a.tls.certresolver"] == "resolver"
     assert the_filter("health_table")(HEALTH, "/etc/hub") == [
         "web            healthy    nginx:1.29",
+        "relay          running    relay:1",
         "Credentials: run 'sudo opengeoai info' on the host; they are kept in /etc/hub/secrets",
     ]
 

@@ -37,6 +37,7 @@ NOT_SET = "v is not set: it is required; set it to the domain that leads to this
         (7, "v is 7: it must be text; put it in quotes"),
         ("https://hub.example.org", f"v is 'https://hub.example.org': {NAME_ONLY}"),
         ("hub.example.org/", f"v is 'hub.example.org/': {NAME_ONLY}"),
+        ("192.0.2.7", "v is '192.0.2.7': it is an IP address; use a name, since certificates and routes go by names"),
         ("Hub.example.org", "v is 'Hub.example.org': write it in lower case: 'hub.example.org'"),
         ("hub.example.org.", "v is 'hub.example.org.': leave out the dot at its end: 'hub.example.org'"),
         ("a." * 126 + "ab", f"v is {'a.' * 126 + 'ab'!r}: it is longer than 253 characters; use a shorter name"),
