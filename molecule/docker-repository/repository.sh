@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-FileCopyrightText: opengeoai.hub contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# A signed repository with the package names of Docker's. The packages bring Debian's engine in, since Docker's own cannot be had everywhere.
+# A signed repository with the package names of Docker's, and Debian's engine in them, since Docker's own cannot be had everywhere.
 set -eu
 root=$1
 suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
@@ -10,18 +10,23 @@ apt-get update
 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends apt-utils dpkg-dev gnupg
 mkdir -p "$root/pool" "$root/$index"
 cd "$root"
-for package in docker-ce:docker.io docker-ce-cli: containerd.io:; do
+# Debian's engine, which refuses to be installed beside a package of Docker's names, under one of those.
+build=$(mktemp -d)
+(cd "$build" && apt-get download docker.io && dpkg-deb -R docker.io_*.deb package)
+sed -i -E -e 's/^Package: .*/Package: docker-ce/' -e 's/^Version: .*/Version: 5:1.0-1/' -e '/^(Breaks|Conflicts|Replaces|Provides):/d' \
+    "$build/package/DEBIAN/control"
+dpkg-deb --build "$build/package" pool/
+rm -r "$build"
+for package in docker-ce-cli containerd.io; do
     build=$(mktemp -d)
     chmod 755 "$build"
     mkdir "$build/DEBIAN"
     {
-        echo "Package: ${package%%:*}"
+        echo "Package: $package"
         echo "Version: 5:1.0-1"
         echo "Architecture: all"
         echo "Maintainer: opengeoai.hub contributors <hub@example.org>"
         echo "Description: takes the place of Docker's package of this name"
-        depends=${package#*:}
-        [ -z "$depends" ] || echo "Depends: $depends"
     } >"$build/DEBIAN/control"
     dpkg-deb --build "$build" pool/
     rm -r "$build"
