@@ -21,7 +21,7 @@ import re
 import traceback
 import typing as t
 
-from ansible_collections.opengeoai.hub.plugins.module_utils._secrets import (
+from ansible_collections.opengeoai.hub.plugins.module_utils._files import (
     Ownership,
     locked_directory,
     make_directory,

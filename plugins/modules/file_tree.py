@@ -128,30 +128,18 @@ digest:
   type: str
 """
 
-import grp
 import os
-import pwd
 import stat
-import tempfile
 import typing as t
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._files import (
+    Ownership,
+    mend_ownership,
+    resolve_group,
+    resolve_user,
+    write_file,
+)
 from ansible_collections.opengeoai.hub.plugins.module_utils._quiet_module import QuietModule
-
-
-def _number(name: str, lookup: t.Callable[[str], int], what: str) -> int:
-    if name.isdigit():
-        return int(name)
-    try:
-        return lookup(name)
-    except KeyError as exc:
-        raise ValueError(f"there is no {what} {name!r} on this host") from exc
-
-
-def _ids(item: t.Mapping[str, t.Any]) -> tuple[int, int]:
-    return (
-        _number(item["owner"], lambda name: pwd.getpwnam(name).pw_uid, "user"),
-        _number(item["group"], lambda name: grp.getgrnam(name).gr_gid, "group"),
-    )
 
 
 def _mode(item: t.Mapping[str, t.Any]) -> int:
@@ -159,6 +147,12 @@ def _mode(item: t.Mapping[str, t.Any]) -> int:
         return int(item["mode"], 8)
     except ValueError as exc:
         raise ValueError(f"{item['path']}: mode {item['mode']!r} is not octal, such as '0644'") from exc
+
+
+def _ownership(item: t.Mapping[str, t.Any]) -> Ownership:
+    return Ownership(
+        resolve_user(f"{item['path']}: owner", item["owner"]), resolve_group(f"{item['path']}: group", item["group"]), _mode(item)
+    )
 
 
 class Tree:
@@ -169,42 +163,38 @@ class Tree:
         self.changed: list[str] = []
         self.diffs: list[dict[str, str]] = []
 
-    def _describe(self, status: os.stat_result | None) -> str:
-        if status is None:
-            return "absent\n"
-        return f"mode: {stat.S_IMODE(status.st_mode):04o}\nowner: {status.st_uid}:{status.st_gid}\n"
-
     def _note(self, path: str, before: str, after: str) -> None:
         if path not in self.changed:
             self.changed.append(path)
         self.diffs.append({"before": before, "after": after, "before_header": path, "after_header": path})
 
-    def _attributes(self, path: str, status: os.stat_result, owner: int, group: int, mode: int) -> None:
-        if (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (owner, group, mode):
-            return
-        self._note(path, self._describe(status), f"mode: {mode:04o}\nowner: {owner}:{group}\n")
-        if not self.check_mode:
-            os.chown(path, owner, group, follow_symlinks=False)
-            os.chmod(path, mode)
+    def _attributes(self, path: str, wanted: Ownership) -> None:
+        status = os.stat(path)
+        if mend_ownership(path, wanted, dry_run=self.check_mode):
+            before = Ownership(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
+            self._note(path, self._described(before), self._described(wanted))
+
+    @staticmethod
+    def _described(ownership: Ownership) -> str:
+        return f"mode: {ownership.mode:04o}\nowner: {ownership.uid}:{ownership.gid}\n"
 
     def directory(self, item: t.Mapping[str, t.Any]) -> None:
         """Make the directory, or mend its owner and mode."""
-        path, mode, (owner, group) = item["path"], _mode(item), _ids(item)
+        path, ownership = item["path"], _ownership(item)
         if os.path.isdir(path):
-            self._attributes(path, os.stat(path), owner, group, mode)
+            self._attributes(path, ownership)
             return
         if os.path.lexists(path):
             raise ValueError(f"{path} is wanted as a directory and is something else; move it away")
-        self._note(path, "absent\n", f"directory\nmode: {mode:04o}\nowner: {owner}:{group}\n")
+        self._note(path, "absent\n", f"directory\n{self._described(ownership)}")
         if not self.check_mode:
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
             os.mkdir(path, 0o700)
-            os.chown(path, owner, group)
-            os.chmod(path, mode)
+            mend_ownership(path, ownership)
 
     def file(self, item: t.Mapping[str, t.Any]) -> None:
         """Write the file if its content differs, or mend its owner and mode."""
-        path, mode, (owner, group) = item["path"], _mode(item), _ids(item)
+        path, ownership = item["path"], _ownership(item)
         secret = item["content"] is None
         wanted = (item["secret_content"] if secret else item["content"]).encode()
         before: bytes | None = None
@@ -214,7 +204,7 @@ class Tree:
             with open(path, "rb") as handle:
                 before = handle.read()
         if before == wanted:
-            self._attributes(path, os.stat(path), owner, group, mode)
+            self._attributes(path, ownership)
             return
         if secret:
             self._note(path, "absent\n" if before is None else "(a secret)\n", "(another secret)\n")
@@ -222,24 +212,8 @@ class Tree:
             self._note(path, (before or b"").decode(errors="replace"), wanted.decode())
         if not self.check_mode:
             if item.get("backup") and before is not None and not os.path.exists(f"{path}.orig"):
-                self._write(f"{path}.orig", before, owner, group, mode)
-            self._write(path, wanted, owner, group, mode)
-
-    @staticmethod
-    def _write(path: str, content: bytes, owner: int, group: int, mode: int) -> None:
-        handle, temporary = tempfile.mkstemp(prefix=".new-", dir=os.path.dirname(path))
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-                # By the open file and not by its name, which the directory's owner could make another's.
-                os.fchown(stream.fileno(), owner, group)
-                os.fchmod(stream.fileno(), mode)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+                write_file(f"{path}.orig", before, ownership)
+            write_file(path, wanted, ownership)
 
 
 def main() -> None:

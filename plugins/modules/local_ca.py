@@ -147,47 +147,17 @@ mended:
 """
 
 import datetime
-import grp
 import os
-import pwd
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._files import Ownership, resolve_group, resolve_user
 from ansible_collections.opengeoai.hub.plugins.module_utils._local_ca import (
     CRYPTOGRAPHY_IMPORT_ERROR,
     Paths,
     parse_settings,
     reconcile_local_ca,
 )
-from ansible_collections.opengeoai.hub.plugins.module_utils._secrets import Ownership
-
-
-def resolve_user(owner: str | None) -> int:
-    """The uid of a user that is given by name or number."""
-    if owner is None:
-        return os.geteuid()
-    if owner.isascii() and owner.isdigit():
-        return int(owner)
-    try:
-        return pwd.getpwnam(owner).pw_uid
-    except KeyError as exc:
-        raise ValueError(
-            f"owner is {owner!r}, which is no user of this host; give an existing name or a uid"
-        ) from exc
-
-
-def resolve_group(group: str | None) -> int:
-    """The gid of a group that is given by name or number."""
-    if group is None:
-        return os.getegid()
-    if group.isascii() and group.isdigit():
-        return int(group)
-    try:
-        return grp.getgrnam(group).gr_gid
-    except KeyError as exc:
-        raise ValueError(
-            f"group is {group!r}, which is no group of this host; give an existing name or a gid"
-        ) from exc
 
 
 def main() -> None:
@@ -234,7 +204,10 @@ def main() -> None:
             ),
             datetime.datetime.now(datetime.UTC),
             Ownership(os.geteuid(), os.getegid(), 0o600),
-            (resolve_user(module.params["owner"]), resolve_group(module.params["group"])),
+            (
+                resolve_user("owner", module.params["owner"] or str(os.geteuid())),
+                resolve_group("group", module.params["group"] or str(os.getegid())),
+            ),
             dry_run=module.check_mode,
         )
     except (ValueError, OSError) as exc:

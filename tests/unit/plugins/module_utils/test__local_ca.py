@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.x509.oid import NameOID
 
 from ansible_collections.opengeoai.hub.plugins.module_utils import _local_ca
+from ansible_collections.opengeoai.hub.plugins.module_utils._files import Ownership
 from ansible_collections.opengeoai.hub.plugins.module_utils._local_ca import (
     LocalCaResult,
     Paths,
@@ -37,7 +38,6 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._local_ca import (
     reasons_to_issue,
     reconcile_local_ca,
 )
-from ansible_collections.opengeoai.hub.plugins.module_utils._secrets import Ownership
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -14,22 +14,15 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.opengeoai.hub.plugins.module_utils import _secrets
+from ansible_collections.opengeoai.hub.plugins.module_utils import _files, _secrets
 from ansible_collections.opengeoai.hub.plugins.module_utils._secrets import (
-    Ownership,
     SecretRequest,
     generate_secret,
-    locked_directory,
-    make_directory,
     merge_requests,
-    read_file,
-    read_secret,
     reconcile_secrets,
-    write_file,
 )
 
 ME = (os.geteuid(), os.getegid())
-OWN = Ownership(*ME, 0o600)
 
 
 @pytest.mark.parametrize(
@@ -212,13 +205,6 @@ def test_reconcile_follows_no_link(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
-def test_read_file_refuses_what_is_no_file(tmp_path: Path, make: Any) -> None:
-    make(tmp_path / "a")
-    with pytest.raises(ValueError) as excinfo:
-        read_file(str(tmp_path / "a"))
-    assert str(excinfo.value) == f"{tmp_path}/a cannot be read: it has to be a regular file"
-
 
 def test_reconcile_dry_run_writes_nothing(tmp_path: Path) -> None:
     directory = tmp_path / "s"
@@ -233,53 +219,6 @@ def test_reconcile_dry_run_writes_nothing(tmp_path: Path) -> None:
     assert (result.updated, result.values, (directory / "a").read_text()) == (["a"], {"a": "y"}, "x")
 
 
-def test_make_directory_refuses_a_file(tmp_path: Path) -> None:
-    (tmp_path / "s").write_text("")
-    with pytest.raises(ValueError) as excinfo:
-        make_directory(str(tmp_path / "s"), Ownership(*ME, 0o700))
-    assert str(excinfo.value) == f"{tmp_path}/s is not a directory; move it away"
-
-
-def test_write_file_without_replace_keeps_what_is_there(tmp_path: Path) -> None:
-    file = str(tmp_path / "a")
-    assert write_file(file, b"first", OWN, replace=False) is True
-    assert write_file(file, b"second", OWN, replace=False) is False
-    assert read_secret(file) == ("first", False)
-    assert write_file(file, b"third", OWN) is True
-    assert read_secret(file) == ("third", False)
-    assert os.listdir(tmp_path) == ["a"]
-
-
-def test_write_file_sets_the_mode_before_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    modes: list[int] = []
-    replace = os.replace
-
-    def look(source: str, target: str) -> None:
-        modes.append(mode(Path(source)))
-        replace(source, target)
-
-    monkeypatch.setattr(_secrets.os, "replace", look)
-    write_file(str(tmp_path / "a"), b"x", Ownership(*ME, 0o640))
-    assert modes == [0o640]
-
-
-def test_locked_directory_waits_for_another_run(tmp_path: Path) -> None:
-    script = (
-        "import sys, json; sys.path[:0] = json.loads(sys.argv[1]);"
-        "from ansible_collections.opengeoai.hub.plugins.module_utils._secrets import *;"
-        "print('ready', flush=True); locked_directory(sys.argv[2]).__enter__(); print('locked', flush=True)"
-    )
-    with locked_directory(str(tmp_path)):
-        process = subprocess.Popen(
-            [sys.executable, "-c", script, json.dumps(sys.path), str(tmp_path)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=0.5)
-    assert process.communicate(timeout=10)[0] == "locked\n"
 
 
 def test_interrupted_write_leaves_the_old_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,17 +227,11 @@ def test_interrupted_write_leaves_the_old_value(tmp_path: Path, monkeypatch: pyt
     def fail(*_arguments: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_secrets.os, "replace", fail)
+    monkeypatch.setattr(_files.os, "replace", fail)
     with pytest.raises(KeyboardInterrupt):
         reconcile_secrets(str(tmp_path), [SecretRequest("a", value="new")], *ME)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
 
-
-def test_locked_directory_clears_what_a_killed_run_left(tmp_path: Path) -> None:
-    (tmp_path / ".a.0123456789abcdef.tmp").write_text("half")
-    (tmp_path / ".other.tmp").write_text("not ours")
-    with locked_directory(str(tmp_path)):
-        assert os.listdir(tmp_path) == [".other.tmp"]
 
 
 def test_another_writer_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

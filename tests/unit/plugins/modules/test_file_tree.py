@@ -165,8 +165,14 @@ def refuse_file(path: Path) -> None:
         (refuse_directory, "{path} is wanted as a directory and is something else; move it away"),
         (refuse_file, "{path} is wanted as a file and is a directory; move it away"),
         (lambda path: Tree(False).file(a_file(path, mode="rw")), "{path}: mode 'rw' is not octal, such as '0644'"),
-        (lambda path: Tree(False).file(a_file(path, owner="no-such")), "there is no user 'no-such' on this host"),
-        (lambda path: Tree(False).directory(a_directory(path, group="no-such")), "there is no group 'no-such' on this host"),
+        (
+            lambda path: Tree(False).file(a_file(path, owner="no-such")),
+            "{path}: owner is 'no-such', which is no user of this host; give an existing name or a uid",
+        ),
+        (
+            lambda path: Tree(False).directory(a_directory(path, group="no-such")),
+            "{path}: group is 'no-such', which is no group of this host; give an existing name or a gid",
+        ),
     ],
 )
 def test_refusals(tmp_path: Path, act: Any, message: str) -> None:

@@ -85,18 +85,3 @@ def test_missing_library(
     result = run(capsys, tmp_path)
     assert "python3-cryptography on Debian" in result["msg"]
     assert os.listdir(tmp_path) == []
-
-
-@pytest.mark.parametrize(
-    ("function", "value", "expected"),
-    [
-        (local_ca.resolve_user, "1000", 1000),
-        (local_ca.resolve_user, "root", 0),
-        (local_ca.resolve_user, None, os.geteuid()),
-        (local_ca.resolve_group, "1001", 1001),
-        (local_ca.resolve_group, "root", 0),
-        (local_ca.resolve_group, None, os.getegid()),
-    ],
-)
-def test_resolve(function: Any, value: str | None, expected: int) -> None:
-    assert function(value) == expected

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._postgres import scram_verifier
 from ansible_collections.opengeoai.hub.plugins.modules import postgres_databases
@@ -43,32 +42,8 @@ Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the module over a docker CLI that gives one answer after the other and keeps its input."""
-    docker = tmp_path / "docker"
-    docker.write_text(
-        f"""#!/bin/sh
-n=$(( $(cat {tmp_path}/count 2>/dev/null || echo 0) + 1 )); echo $n >{tmp_path}/count
-printf '%s\\n' "$@" >{tmp_path}/arguments.$n; cat >{tmp_path}/stdin.$n
-cat {tmp_path}/stderr.$n >&2 2>/dev/null
-cat {tmp_path}/answer.$n; exit $(cat {tmp_path}/rc.$n)
-"""
-    )
-    docker.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-
-    def call(args: dict[str, Any], *answers: tuple[int, str, str]) -> dict[str, Any]:
-        for number, (code, stdout, stderr) in enumerate(answers, 1):
-            (tmp_path / f"rc.{number}").write_text(str(code))
-            (tmp_path / f"answer.{number}").write_text(stdout)
-            (tmp_path / f"stderr.{number}").write_text(stderr)
-        with patch_module_args(args), pytest.raises(SystemExit):
-            postgres_databases.main()
-        result: dict[str, Any] = json.loads(capsys.readouterr().out)
-        assert int((tmp_path / "count").read_text() if (tmp_path / "count").exists() else 0) == len(answers)
-        return result
-
-    return call
+def run(docker_double: Callable[[Callable[[], None]], Run]) -> Run:
+    return docker_double(postgres_databases.main)
 
 
 def _ready(*lines: dict[str, Any]) -> tuple[int, str, str]:
