@@ -20,8 +20,8 @@ options:
     type: dict
     required: true
   context:
-    description: What all services share. C(networks) maps C(edge), C(data) and C(socket) to names of Docker networks, C(registry) and
-      C(certificate_resolver) may be empty.
+    description: What all services share. C(networks) maps C(edge), C(data) and C(socket) to names of Docker networks, C(registry),
+      C(certificate_resolver) and C(engine_api), the version of the engine's API, may be empty.
     type: dict
     required: true
   digest:

@@ -19,17 +19,24 @@ SERVICE_LABEL = "io.opengeoai.hub.service"
 _ROUTED_NETWORKS = ("data", "edge")
 
 
-def _healthcheck(specification: Specification) -> dict[str, t.Any] | None:
+# Engines from this version of the API (25) on can ask a container that is starting more often than one that runs.
+_START_INTERVAL_API = (1, 44)
+
+
+def _healthcheck(specification: Specification, engine_api: str) -> dict[str, t.Any] | None:
     check = specification["healthcheck"]
     if check is None:
         return None
-    return {
+    result = {
         "test": ["CMD", *check["command"]],
         "interval": f"{check['interval']}s",
         "timeout": f"{check['timeout']}s",
         "retries": check["retries"],
         "start_period": f"{check['start_period']}s",
     }
+    if engine_api and tuple(map(int, engine_api.split("."))) >= _START_INTERVAL_API:
+        result["start_interval"] = "1s"
+    return result
 
 
 def _dashboard_labels(specification: Specification) -> dict[str, str]:
@@ -51,7 +58,8 @@ def docker_container_arguments(
     """Return the arguments of docker_container for a specification.
 
     :param given: a service specification.
-    :param context: what all services share: `networks` (key to name), `registry` or none, `certificate_resolver` or none.
+    :param context: what all services share: `networks` (key to name), `registry` or none, `certificate_resolver` or none,
+      `engine_api` (version of the engine's API, such as 1.44) or none.
     :param digest: of the rendered configuration; a label carries it, so that a change re-creates the container, also after an
       interrupted run.
     :raises ValueError: for an unusable specification or an unknown network.
@@ -88,7 +96,7 @@ def docker_container_arguments(
             for key in specification["networks"]
         ],
         "published_ports": [str(port) for port in specification["ports"]],
-        "healthcheck": _healthcheck(specification),
+        "healthcheck": _healthcheck(specification, context.get("engine_api") or ""),
         "memory": specification["memory"],
         "cpus": specification["cpus"],
         "shm_size": specification["shm_size"],

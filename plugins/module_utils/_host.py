@@ -37,6 +37,12 @@ def parse_meminfo(text: str) -> int:
     return 0
 
 
+def parse_networks(listing: str) -> list[dict[str, t.Any]]:
+    """Networks from lines of name and `true` or `false` for internal, as the engine lists them."""
+    rows = (line.split() for line in listing.splitlines())
+    return [{"name": row[0], "internal": row[1] == "true"} for row in rows if len(row) == 2]
+
+
 def listeners(table: str, protocol: str) -> list[Listener]:
     """Listening sockets of one of the tables /proc/net/{tcp,tcp6,udp,udp6}."""
     state = _TCP_LISTEN if protocol == "tcp" else _UDP_BOUND
@@ -79,4 +85,4 @@ def taken_ports(
     ]
 
 
-__all__ = ("Listener", "listeners", "missing_images", "parse_meminfo", "parse_os_release", "taken_ports")
+__all__ = ("Listener", "listeners", "missing_images", "parse_meminfo", "parse_networks", "parse_os_release", "taken_ports")

@@ -88,6 +88,25 @@ docker_gid:
   description: Group that owns the engine's socket; none while no engine runs.
   returned: always
   type: int
+networks:
+  description: Networks that the engine has.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the network.
+      type: str
+      returned: always
+    internal:
+      description: Whether nothing leads out of it.
+      type: bool
+      returned: always
+  sample: [{name: traefik-network, internal: false}]
+engine_api:
+  description: Version of the API that the engine speaks, such as C(1.44); empty while no engine runs.
+  returned: always
+  type: str
 docker_stale:
   description: Whether the engine runs with an older configuration than the one that is written.
   returned: always
@@ -111,6 +130,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     listeners,
     missing_images,
     parse_meminfo,
+    parse_networks,
     parse_os_release,
     taken_ports,
 )
@@ -210,6 +230,8 @@ def main() -> None:
         "distribution": distribution,
         "codename": release.get("VERSION_CODENAME", ""),
         "docker_gid": os.stat(SOCKET).st_gid if os.path.exists(SOCKET) else None,
+        "networks": parse_networks(docker("network", "ls", "--format", "{{.Name}} {{.Internal}}")),
+        "engine_api": docker("version", "--format", "{{.Server.APIVersion}}").strip(),
         "missing_images": missing,
         "docker_stale": modified("/etc/docker/daemon.json") > modified("/run/docker.pid") > 0,
     }

@@ -105,6 +105,12 @@ def test_arguments(given: dict[str, Any], expected: dict[str, Any]) -> None:
     assert docker_container_arguments({**WEB, **given}, CONTEXT) == {**PLAIN, **expected}
 
 
+@pytest.mark.parametrize(("engine_api", "expected"), [("", None), ("1.41", None), ("1.44", "1s"), ("1.51", "1s"), ("2.0", "1s")])
+def test_a_starting_container_is_asked_more_often_where_the_engine_can(engine_api: str, expected: str | None) -> None:
+    arguments = docker_container_arguments({**WEB, "healthcheck": {"command": ["ok"]}}, {**CONTEXT, "engine_api": engine_api})
+    assert arguments["healthcheck"].get("start_interval") == expected
+
+
 @pytest.mark.parametrize(
     ("networks", "expected"),
     [

@@ -15,6 +15,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     listeners,
     missing_images,
     parse_meminfo,
+    parse_networks,
     parse_os_release,
     taken_ports,
 )
@@ -36,6 +37,17 @@ def test_parse_os_release() -> None:
 )
 def test_parse_meminfo(text: str, expected: int) -> None:
     assert parse_meminfo(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("listing", "expected"),
+    [
+        ("", []),
+        ("bridge false\nopengeoai-data true\n", [{"name": "bridge", "internal": False}, {"name": "opengeoai-data", "internal": True}]),
+    ],
+)
+def test_parse_networks(listing: str, expected: list[dict[str, object]]) -> None:
+    assert parse_networks(listing) == expected
 
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
