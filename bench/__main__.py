@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import statistics
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bench import clients, machines, report
@@ -20,77 +22,98 @@ from lab.settings import ROOT, LabError
 from lab.shell import say
 
 FRESH, FLOOR = "bench-fresh", "bench-floor"
-PARTS = ("collection", "floor")
+SIDES = {"collection": FRESH, "seed": FLOOR}
 _RESULT = ROOT / ".cache" / "bench.json"
-_SETTLE_SECONDS = 10
-_FULL = clients.Effort(seconds=20, threads=8, megabytes=100, pgbench_scale=10)
+_SETTLE_SECONDS = 5
+_FULL = clients.Effort(seconds=10, threads=8, megabytes=100, pgbench_scale=10)
 _QUICK = clients.Effort(seconds=3, threads=8, megabytes=20, pgbench_scale=1)
 
 
-def load(target: clients.Target, effort: clients.Effort, quiet: Quiet) -> dict[str, Any]:
-    """Memory, then all load, then memory again."""
-    name = target.machine
-    time.sleep(_SETTLE_SECONDS)
-    memory = {"idle": machines.memory(name)}
-    count = machines.processes(name, "mlflow")
-    say(f"{name}: MLflow has {memory['idle']['mlflow']:.0f} MiB in {count} processes; load begins")
-    measured: dict[str, Any] = {}
-    for part in ("tracking", "artifact", "s3"):
-        quiet.wait(f"{name} {part}")
-        measured.update(clients.measure_mlflow(target, effort, part))
-    memory["loaded"] = machines.memory(name)
-    quiet.wait(f"{name} sql")
-    measured["sql"] = clients.measure_sql(target, effort)
-    return {**measured, "memory_mib": memory, "mlflow_processes": count}
+@contextlib.contextmanager
+def awake(name: str) -> Iterator[None]:
+    """One machine at a time: the other stands still, so that it takes nothing of the cores."""
+    others = [other for other in SIDES.values() if other != name]
+    for other in others:
+        machines.pause(other)
+    try:
+        yield
+    finally:
+        for other in others:
+            machines.resume(other)
 
 
-def collection(effort: clients.Effort, converged: int, quiet: Quiet) -> dict[str, Any]:
-    """The site playbook on a fresh machine, again on the same, and load on what it made."""
+def bring_up(quiet: Quiet) -> dict[str, float]:
+    """The site playbook on a fresh machine, then floor.sh on another."""
+    for name in SIDES.values():
+        machines.remove(name)
     machines.lab("up", FRESH, "--debian", "13")
     machines.warm_registry()
     quiet.wait("fresh")
     say(f"{FRESH}: the site playbook on the fresh machine")
     fresh = machines.play(FRESH, "fresh")
     say(f"{FRESH}: all healthy after {fresh.seconds:.1f} s, {fresh.module_runs} module runs")
+    machines.pause(FRESH)
+    try:
+        machines.lab("up", FLOOR, "--debian", "13")
+        machines.warm_registry()
+        quiet.wait("floor")
+        say(f"{FLOOR}: floor.sh on the fresh machine")
+        seconds, _stages = machines.script(FLOOR, "floor.sh")
+        say(f"{FLOOR}: all healthy after {seconds:.1f} s")
+    finally:
+        machines.resume(FRESH)
+    return {"fresh_s": fresh.seconds, "fresh_module_runs": fresh.module_runs, "floor_s": seconds}
+
+
+def converge(runs: int, quiet: Quiet) -> dict[str, float]:
+    """The site playbook on a machine where all is as it should be."""
     again = []
-    for number in range(converged):
-        quiet.wait(f"converged {number + 1}")
-        again.append(machines.play(FRESH, f"converged-{number + 1}"))
-        say(f"{FRESH}: converged run of {again[-1].seconds:.1f} s, {again[-1].module_runs} module runs, changed={again[-1].changed}")
-    result = {
-        "fresh_s": fresh.seconds,
-        "fresh_module_runs": fresh.module_runs,
+    with awake(FRESH):
+        for number in range(runs):
+            quiet.wait(f"converged {number + 1}")
+            again.append(machines.play(FRESH, f"converged-{number + 1}"))
+            say(f"{FRESH}: converged run of {again[-1].seconds:.1f} s, {again[-1].module_runs} module runs, changed={again[-1].changed}")
+    return {
         "converged_s": statistics.median(one.seconds for one in again),
-        "converged_all_s": [one.seconds for one in again],
         "converged_module_runs": max(one.module_runs for one in again),
         "converged_changed": max(one.changed for one in again),
-        "engine": engine_version(FRESH),
     }
-    result.update(load(clients.ours(FRESH), effort, quiet))
-    # The seed's clients write to the bucket by themselves; ours may too, by one variable.
-    quiet.wait("one variable")
-    one = machines.play(FRESH, "direct", "-e", '{"mlflow_proxy_artifacts": false}')
-    say(f"{FRESH}: one changed variable took {one.seconds:.1f} s, changed={one.changed}")
-    target = dataclasses.replace(clients.ours(FRESH), direct_artifacts=True)
-    result["one_variable_s"] = one.seconds
-    quiet.wait(f"{FRESH} artifact, direct")
-    result["artifact_direct"] = clients.measure_mlflow(target, effort, "artifact")["artifact"]
+
+
+def load(targets: Mapping[str, clients.Target], effort: clients.Effort, quiet: Quiet) -> dict[str, dict[str, float]]:
+    """Memory, all load, and memory again, on one side and then on the other."""
+    result = {}
+    for side, target in targets.items():
+        name = target.machine
+        with awake(name):
+            time.sleep(_SETTLE_SECONDS)
+            quiet.wait(f"{side} load")
+            figures = {f"memory_idle_{key}": value for key, value in machines.memory(name).items()}
+            figures["mlflow_processes"] = machines.processes(name, "mlflow")
+            say(f"{name}: load begins")
+            for part in ("tracking", "artifact", "s3"):
+                figures.update(clients.measure_mlflow(target, effort, part))
+            figures.update({f"memory_loaded_{key}": value for key, value in machines.memory(name).items()})
+            figures.update(clients.measure_sql(target, effort))
+        result[side] = figures
     return result
 
 
-def floor(effort: clients.Effort, quiet: Quiet) -> dict[str, Any]:
-    """The shortest script on another fresh machine, and load on the same services with the seed's settings."""
-    machines.lab("up", FLOOR, "--debian", "13")
-    machines.warm_registry()
-    quiet.wait("floor")
-    say(f"{FLOOR}: floor.sh on the fresh machine")
-    seconds, stages = machines.script(FLOOR, "floor.sh")
-    say(f"{FLOOR}: all healthy after {seconds:.1f} s")
-    started, _stages = machines.script(FLOOR, "seed-mlflow.sh")
-    say(f"{FLOOR}: MLflow with the seed's settings answers after {started:.1f} s")
-    seed = load(clients.floor(FLOOR), effort, quiet)
-    seed["artifact_direct"] = seed["artifact"]
-    return {"floor": {"seconds": seconds, "stages_s": stages}, "seed": seed}
+def other_way(targets: Mapping[str, clients.Target], effort: clients.Effort, quiet: Quiet) -> tuple[float, dict[str, dict[str, float]]]:
+    """Artifacts once more, by the way that is each side's default on the other: written directly, or through MLflow."""
+    with awake(FRESH):
+        quiet.wait("one variable")
+        one = machines.play(FRESH, "direct", "-e", '{"mlflow_proxy_artifacts": false}')
+        say(f"{FRESH}: one changed variable took {one.seconds:.1f} s, changed={one.changed}")
+    with awake(FLOOR):
+        machines.script(FLOOR, "seed-mlflow.sh", SEED_ARTIFACTS="--artifacts-destination")
+    result = {}
+    for side, target in targets.items():
+        with awake(target.machine):
+            time.sleep(_SETTLE_SECONDS)
+            turned = dataclasses.replace(target, direct_artifacts=not target.direct_artifacts)
+            result[side] = clients.measure_mlflow(turned, effort, "artifact")
+    return one.seconds, result
 
 
 def engine_version(name: str) -> str:
@@ -118,7 +141,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="MINUTES",
         help="how long to wait, before each measurement, for other work on this machine to end (default: %(default)s)",
     )
-    result.add_argument("--only", choices=PARTS, help="one part only")
     result.add_argument(
         "--keep",
         action="store_true",
@@ -128,29 +150,31 @@ def parser() -> argparse.ArgumentParser:
 
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
-    """All parts, one machine at a time: both cores are for what is being measured."""
-    effort = _QUICK if given.quick else _FULL
+    """Everything, each step on one machine and then on the other: a machine whose speed drifts blurs a ratio of neighbours least."""
+    effort, rounds = (_QUICK, 1) if given.quick else (_FULL, 3)
     quiet = Quiet(0 if given.quick else given.patience * 60)
     engine.ensure_engine()
     result: dict[str, Any] = {
         "machine": report.this_machine(),
         "effort": dataclasses.asdict(effort),
-        "beside": {},
+        "beside": warn_of_company(),
         "busy_before": quiet.busy,
     }
-    for part, name in zip(PARTS, (FRESH, FLOOR), strict=True):
-        if given.only not in (None, part):
-            continue
-        machines.remove(name)
-        result["beside"][part] = warn_of_company()
-        try:
-            if part == "collection":
-                result["collection"] = collection(effort, 1 if given.quick else 3, quiet)
-            else:
-                result.update(floor(effort, quiet))
-        finally:
-            # What there is by now is not lost if a later part fails.
-            save(result)
+    try:
+        result["up"] = [bring_up(quiet) for _round in range(rounds)]
+        result["machine"]["engine_in_machines"] = engine_version(FRESH)
+        result.update(converge(rounds, quiet))
+        save(result)
+        with awake(FLOOR):
+            machines.script(FLOOR, "seed-mlflow.sh")
+        targets = {"collection": clients.ours(FRESH), "seed": clients.floor(FLOOR)}
+        result["load"] = [load(targets, effort, quiet) for _round in range(rounds)]
+        save(result)
+        result["one_variable_s"], result["other_way"] = other_way(targets, effort, quiet)
+    finally:
+        # What there is by now is not lost if a later part fails.
+        save(result)
+        for name in SIDES.values():
             if given.keep:
                 machines.lab("kill", name)
             else:

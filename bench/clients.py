@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench import machines
 from lab import engine, machine
@@ -98,7 +97,7 @@ def mlflow_environment(target: Target) -> dict[str, str]:
     return env
 
 
-def measure_mlflow(target: Target, effort: Effort, part: str) -> dict[str, Any]:
+def measure_mlflow(target: Target, effort: Effort, part: str) -> dict[str, float]:
     """What load.py measures in one of its parts."""
     settings = {
         "part": part,
@@ -113,7 +112,7 @@ def measure_mlflow(target: Target, effort: Effort, part: str) -> dict[str, Any]:
         done = subprocess.run([*command, "python3", "/load.py", json.dumps(settings)], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise LabError(f"the load on {target.machine} failed with {done.returncode}")
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 

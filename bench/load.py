@@ -39,11 +39,12 @@ def median_rate(ends: list[float], seconds: float) -> float:
     return statistics.median(counts) / window
 
 
-def rate(action: Callable[[int, int], object], seconds: float, threads: int) -> dict[str, float]:
+def rate(name: str, action: Callable[[int, int], object], seconds: float, threads: int) -> dict[str, float]:
     """Call the action from several threads as often as it goes, and count the calls that end within the time.
 
     The rate is that of the median fifth of the time: a hiccup of the machine in one or two fifths does not show in it.
     """
+    say(name)
     begun = time.monotonic() + (_WARM_UP_SECONDS if seconds > 5 else 0.5)
     deadline = begun + seconds
     latencies: list[float] = []
@@ -75,15 +76,14 @@ def rate(action: Callable[[int, int], object], seconds: float, threads: int) -> 
     if not latencies:
         raise RuntimeError(f"no call ended within {seconds} s")
     return {
-        "rate": median_rate([end - begun for end in ends], seconds),
-        "mean_rate": len(latencies) / seconds,
-        "calls": len(latencies),
-        "p50_ms": percentile(latencies, 0.50) * 1000,
-        "p99_ms": percentile(latencies, 0.99) * 1000,
+        f"{name}_rate": median_rate([end - begun for end in ends], seconds),
+        f"{name}_calls": len(latencies),
+        f"{name}_p50_ms": percentile(latencies, 0.50) * 1000,
+        f"{name}_p99_ms": percentile(latencies, 0.99) * 1000,
     }
 
 
-def tracking(settings: Mapping[str, Any]) -> dict[str, Any]:
+def tracking(settings: Mapping[str, Any]) -> dict[str, float]:
     """The tracking API, with what a client does all day."""
     from mlflow import MlflowClient  # type: ignore[import-not-found]
     from mlflow.entities import Metric, Param  # type: ignore[import-not-found]
@@ -91,7 +91,7 @@ def tracking(settings: Mapping[str, Any]) -> dict[str, Any]:
     client = MlflowClient()
     seconds, threads = settings["seconds"], settings["threads"]
     experiment = client.create_experiment(f"bench-{uuid.uuid4().hex}")
-    result: dict[str, Any] = {}
+    result: dict[str, float] = {}
 
     logged = [client.create_run(experiment).info.run_id for _ in range(threads)]
 
@@ -100,10 +100,8 @@ def tracking(settings: Mapping[str, Any]) -> dict[str, Any]:
         metrics = [Metric(f"metric{number}", number + call / 1000, now, call) for number in range(_METRICS)]
         client.log_batch(logged[thread], metrics=metrics)
 
-    say("log_batch")
-    result["log_batch"] = rate(log, seconds, threads)
-    say("get_run")
-    result["get_run"] = rate(lambda thread, _call: client.get_run(logged[thread]), seconds, threads)
+    result |= rate("log_batch", log, seconds, threads)
+    result |= rate("get_run", lambda thread, _call: client.get_run(logged[thread]), seconds, threads)
 
     searched = client.create_experiment(f"bench-{uuid.uuid4().hex}")
     for number in range(_SEARCHED_RUNS):
@@ -120,10 +118,8 @@ def tracking(settings: Mapping[str, Any]) -> dict[str, Any]:
         if len(found) != 25:
             raise RuntimeError(f"search_runs found {len(found)} runs, not 25")
 
-    say("search_runs")
-    result["search_runs"] = rate(search, seconds, threads)
-    say("create_run")
-    result["create_run"] = rate(lambda _thread, _call: client.create_run(experiment), seconds, threads)
+    result |= rate("search_runs", search, seconds, threads)
+    result |= rate("create_run", lambda _thread, _call: client.create_run(experiment), seconds, threads)
     return result
 
 
@@ -146,7 +142,7 @@ def transfers(megabytes: int) -> dict[str, float]:
             with timed(down, megabytes):
                 got = client.download_artifacts(run, f"pass{number}/artifact.bin", str(target))
             compare(Path(got), digest)
-    return {"up_mb_s": statistics.median(up), "down_mb_s": statistics.median(down)}
+    return {"artifact_up_mb_s": statistics.median(up), "artifact_down_mb_s": statistics.median(down)}
 
 
 def objects(settings: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, float]:
@@ -176,7 +172,7 @@ def objects(settings: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str
                 client.download_file(bucket, key, str(target))
             compare(target, digest)
     client.delete_object(Bucket=bucket, Key=key)
-    return {"put_mb_s": statistics.median(put), "get_mb_s": statistics.median(get)}
+    return {"s3_put_mb_s": statistics.median(put), "s3_get_mb_s": statistics.median(get)}
 
 
 def fill(path: Path, megabytes: int) -> str:
@@ -214,15 +210,15 @@ def main() -> None:
     """Read the settings from the command line, credentials from the environment."""
     settings = json.loads(sys.argv[1])
     part = settings["part"]
-    result: dict[str, Any]
+    result: dict[str, float]
     if part == "tracking":
         result = tracking(settings)
     elif part == "artifact":
         say("artifacts")
-        result = {"artifact": transfers(settings["megabytes"])}
+        result = transfers(settings["megabytes"])
     elif part == "s3":
         say("S3")
-        result = {"s3": objects(settings, os.environ)}
+        result = objects(settings, os.environ)
     else:
         raise ValueError(f"part is {part!r}: use tracking, artifact or s3")
     print(json.dumps(result))

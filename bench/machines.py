@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import engine, images, machine
-from lab.settings import REGISTRY_CONTAINER, ROOT, STACK_DOMAIN, LabError, state_dir
+from lab.settings import REGISTRY_CONTAINER, ROOT, STACK_DOMAIN, LabError, container_name, state_dir
 from lab.shell import run, run_logged
 
 _BENCH_DIR = Path(__file__).resolve().parent
@@ -47,6 +47,16 @@ def lab(*arguments: str) -> None:
 def remove(name: str) -> None:
     """Remove a machine, whether it is there or not."""
     lab("down", name)
+
+
+def pause(name: str) -> None:
+    """Make a machine stand still."""
+    engine.docker("pause", container_name(name))
+
+
+def resume(name: str) -> None:
+    """Let a machine go on."""
+    engine.docker("unpause", container_name(name))
 
 
 def inventory(name: str) -> Path:
@@ -150,9 +160,9 @@ def floor_environment(name: str) -> dict[str, str]:
     return env
 
 
-def script(name: str, file: str) -> tuple[float, dict[str, float]]:
+def script(name: str, file: str, **variables: str) -> tuple[float, dict[str, float]]:
     """Run a script of this folder on a machine as root; its time, and that of the stages it names."""
-    exports = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in floor_environment(name).items())
+    exports = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in {**floor_environment(name), **variables}.items())
     text = exports + (_BENCH_DIR / file).read_text()
     # Over a file: what the script starts must not read the rest of it from standard input.
     remote = "sudo sh -c 'umask 077 && cat >/root/bench.sh && timeout 900 bash /root/bench.sh </dev/null'"

@@ -7,28 +7,31 @@ from __future__ import annotations
 
 import os
 import platform
+import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lab import engine
 
-_RATES = (
-    ("log_batch of 50 metrics", "log_batch"),
-    ("create_run", "create_run"),
-    ("search_runs, 25 of 100", "search_runs"),
-    ("get_run", "get_run"),
-)
-_VALUES = (
-    ("artifact up", "artifact", "up_mb_s", "MB/s"),
-    ("artifact down", "artifact", "down_mb_s", "MB/s"),
-    ("artifact up, both without the proxy", "artifact_direct", "up_mb_s", "MB/s"),
-    ("artifact down, both without the proxy", "artifact_direct", "down_mb_s", "MB/s"),
-    ("S3 put", "s3", "put_mb_s", "MB/s"),
-    ("S3 get", "s3", "get_mb_s", "MB/s"),
-    ("pgbench, reads only", "sql", "select_tps", "tps"),
-    ("pgbench, TPC-B", "sql", "tpcb_tps", "tps"),
+# Label, figure, unit, decimal places.
+_LOAD = (
+    ("MLflow's memory before the load", "memory_idle_mlflow", "MiB", 0),
+    ("MLflow's memory after the load", "memory_loaded_mlflow", "MiB", 0),
+    ("MLflow's processes", "mlflow_processes", "", 0),
+    ("log_batch of 50 metrics", "log_batch_rate", "/s", 1),
+    ("log_batch, 99 in 100 within", "log_batch_p99_ms", "ms", 0),
+    ("create_run", "create_run_rate", "/s", 1),
+    ("create_run, 99 in 100 within", "create_run_p99_ms", "ms", 0),
+    ("search_runs, 25 of 100", "search_runs_rate", "/s", 1),
+    ("search_runs, 99 in 100 within", "search_runs_p99_ms", "ms", 0),
+    ("get_run", "get_run_rate", "/s", 1),
+    ("get_run, 99 in 100 within", "get_run_p99_ms", "ms", 0),
+    ("S3 put", "s3_put_mb_s", "MB/s", 0),
+    ("S3 get", "s3_get_mb_s", "MB/s", 0),
+    ("pgbench, reads only", "select_tps", "tps", 0),
+    ("pgbench, TPC-B", "tpcb_tps", "tps", 0),
 )
 
 
@@ -48,45 +51,49 @@ def this_machine() -> dict[str, Any]:
     }
 
 
-def ratio(mine: float | None, other: float | None) -> str:
-    """How many times the other."""
-    return f"{mine / other:.2f}" if mine is not None and other else ""
+def row(label: str, pairs: Sequence[tuple[float, float]], unit: str, digits: int) -> tuple[str, str, str, str]:
+    """Medians of both sides, and the median of the ratios of neighbours, with the range that they span."""
+    mine, other = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
+    ratios = [pair[0] / pair[1] for pair in pairs]
+    spread = f" ({min(ratios):.2f} to {max(ratios):.2f})" if len(ratios) > 1 else ""
+    return label, number(mine, unit, digits), number(other, unit, digits), f"{statistics.median(ratios):.2f}{spread}"
+
+
+def rows(result: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """The lines of the table; parts that were not reached are left out."""
+    found = []
+    if ups := result.get("up"):
+        found.append(row("fresh machine to all healthy; floor.sh", [(one["fresh_s"], one["floor_s"]) for one in ups], "s", 1))
+    single = (
+        ("converged run, median", "converged_s", "s", 1),
+        ("one changed variable", "one_variable_s", "s", 1),
+        ("module runs of a converged run", "converged_module_runs", "", 0),
+        ("changed tasks of a converged run", "converged_changed", "", 0),
+    )
+    found += [(label, number(result[key], unit, digits), "", "") for label, key, unit, digits in single if key in result]
+    if loads := result.get("load"):
+        for label, key, unit, digits in _LOAD:
+            found.append(row(label, [(one["collection"][key], one["seed"][key]) for one in loads], unit, digits))
+        other = result.get("other_way", {})
+        for direction in ("up", "down"):
+            key = f"artifact_{direction}_mb_s"
+            usual = {side: statistics.median(one[side][key] for one in loads) for side in ("collection", "seed")}
+            if other:
+                through, direct = (usual["collection"], other["seed"][key]), (other["collection"][key], usual["seed"])
+                found.append(row(f"artifact {direction}, through MLflow on both", [through], "MB/s", 0))
+                found.append(row(f"artifact {direction}, written directly on both", [direct], "MB/s", 0))
+    return found
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """The figures as a Markdown table; parts that did not run stay empty."""
-    collection, seed = result.get("collection", {}), result.get("seed", {})
-    fresh, floor = collection.get("fresh_s"), result.get("floor", {}).get("seconds")
-    rows = [
-        ("fresh machine to all healthy", number(fresh, "s"), number(floor, "s, floor.sh"), ratio(fresh, floor)),
-        ("converged run, median", number(collection.get("converged_s"), "s"), "", ""),
-        ("one changed variable", number(collection.get("one_variable_s"), "s"), "", ""),
-        ("module runs of a converged run", number(collection.get("converged_module_runs"), "", 0), "", ""),
-        ("changed tasks of a converged run", number(collection.get("converged_changed"), "", 0), "", ""),
-    ]
-    for label, key in (("MLflow's memory before the load", "idle"), ("MLflow's memory after the load", "loaded")):
-        mine, other = (part.get("memory_mib", {}).get(key, {}).get("mlflow") for part in (collection, seed))
-        rows.append((label, number(mine, "MiB", 0), number(other, "MiB", 0), ratio(mine, other)))
-    mine, other = (sum(part.get("memory_mib", {}).get("loaded", {}).values()) or None for part in (collection, seed))
-    rows.append(("memory of all containers after the load", number(mine, "MiB", 0), number(other, "MiB", 0), ratio(mine, other)))
-    mine, other = collection.get("mlflow_processes"), seed.get("mlflow_processes")
-    rows.append(("MLflow's processes", number(mine, "", 0), number(other, "", 0), ""))
-    for label, key in _RATES:
-        mine, other = (part.get(key, {}).get("rate") for part in (collection, seed))
-        rows.append((label, number(mine, "/s"), number(other, "/s"), ratio(mine, other)))
-        mine, other = (part.get(key, {}).get("p99_ms") for part in (collection, seed))
-        rows.append((f"{key}, 99 in 100 within", number(mine, "ms", 0), number(other, "ms", 0), ratio(mine, other)))
-    for label, group, key, unit in _VALUES:
-        mine, other = (part.get(group, {}).get(key) for part in (collection, seed))
-        rows.append((label, number(mine, unit, 0), number(other, unit, 0), ratio(mine, other)))
-    head = ("", "this collection", "floor / seed's settings", "ratio")
-    shown = [head, *rows]
-    widths = [max(len(row[column]) for row in shown) for column in range(4)]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in shown]
+    """The figures as a Markdown table."""
+    shown = [("", "this collection", "seed's settings", "ratio"), *rows(result)]
+    widths = [max(len(line[column]) for line in shown) for column in range(4)]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in shown]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
 
 
-def number(value: float | None, unit: str, digits: int = 1) -> str:
-    """A figure with its unit, or nothing."""
-    return "" if value is None else f"{value:,.{digits}f} {unit}".strip()
+def number(value: float, unit: str, digits: int) -> str:
+    """A figure with its unit."""
+    return f"{value:,.{digits}f} {unit}".strip()

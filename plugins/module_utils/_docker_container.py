@@ -19,8 +19,10 @@ SERVICE_LABEL = "io.opengeoai.hub.service"
 _ROUTED_NETWORKS = ("data", "edge")
 
 
-# Engines from this version of the API (25) on can ask a container that is starting more often than one that runs.
+# Engines from this version of the API (25) on can ask a container that is starting more often than one that runs. Older ones have to
+# ask the latter more often than is of use, so that a start is noticed soon.
 _START_INTERVAL_API = (1, 44)
+_START_INTERVAL, _INTERVAL_WITHOUT = 1, 5
 
 
 def _healthcheck(specification: Specification, engine_api: str) -> dict[str, t.Any] | None:
@@ -35,8 +37,8 @@ def _healthcheck(specification: Specification, engine_api: str) -> dict[str, t.A
         "start_period": f"{check['start_period']}s",
     }
     if engine_api and tuple(map(int, engine_api.split("."))) >= _START_INTERVAL_API:
-        result["start_interval"] = "1s"
-    return result
+        return {**result, "start_interval": f"{_START_INTERVAL}s"}
+    return {**result, "interval": f"{min(check['interval'], _INTERVAL_WITHOUT)}s"}
 
 
 def _dashboard_labels(specification: Specification) -> dict[str, str]:

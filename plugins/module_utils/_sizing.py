@@ -47,13 +47,15 @@ def postgres_arguments(memory_mb: int, cpus: int, settings: t.Mapping[str, t.Any
 
 
 def mlflow_workers(memory_mb: int, cpus: int) -> int:
-    """Worker processes of MLflow: one a processor, two at least, as many as fit an eighth of the memory at 300 MiB each.
+    """Worker processes of MLflow: one more than there are processors, as many as fit an eighth of the memory at 300 MiB each.
+
+    A worker's threads share one interpreter, so while some of its requests wait for the database, others of it wait for each other.
 
     :raises ValueError: if either is not positive.
     """
     if memory_mb <= 0 or cpus <= 0:
         raise ValueError(f"memory_mb is {memory_mb} and cpus is {cpus}; both must be positive")
-    return max(1, min(max(cpus, 2), 8, memory_mb // 8 // 300))
+    return max(1, min(cpus + 1, 8, memory_mb // 8 // 300))
 
 
 def _clamp(value: int, low: int, high: int) -> int:

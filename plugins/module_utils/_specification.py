@@ -94,7 +94,7 @@ NESTED_REQUIRED: dict[str, tuple[str, ...]] = {
     "buckets": ("name", "user", "secret"),
 }
 
-HEALTHCHECK_DEFAULTS: Specification = {"interval": 5, "timeout": 5, "retries": 6, "start_period": 60}
+HEALTHCHECK_DEFAULTS: Specification = {"interval": 10, "timeout": 5, "retries": 3, "start_period": 60}
 BASIC_AUTH_DEFAULTS: Specification = {"user": None, "secret": None, "rounds": 10, "remove_header": True}
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")

@@ -84,6 +84,10 @@ codename:
   description: Code name of the distribution's release.
   returned: always
   type: str
+apparmor:
+  description: Whether the kernel confines programs by AppArmor.
+  returned: always
+  type: bool
 docker_gid:
   description: Group that owns the engine's socket; none while no engine runs.
   returned: always
@@ -229,6 +233,7 @@ def main() -> None:
         "cpus": len(os.sched_getaffinity(0)),
         "distribution": distribution,
         "codename": release.get("VERSION_CODENAME", ""),
+        "apparmor": read("/sys/module/apparmor/parameters/enabled").startswith("Y"),
         "docker_gid": os.stat(SOCKET).st_gid if os.path.exists(SOCKET) else None,
         "networks": parse_networks(docker("network", "ls", "--format", "{{.Name}} {{.Internal}}")),
         "engine_api": docker("version", "--format", "{{.Server.APIVersion}}").strip(),

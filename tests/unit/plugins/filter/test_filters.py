@@ -28,7 +28,7 @@ def the_filter(name: str) -> Any:
 
 DELEGATES: list[tuple[str, Any, tuple[Any, ...], Any]] = [
     ("htpasswd", "secret", ("admin", SALT, 4), "admin:$2b$04$..CA.uOD/eaGAOmJB.yMBu4AbFLftUBUHQbseIwAiOGKsNRgByuEG"),
-    ("mlflow_workers", 16384, (4,), 4),
+    ("mlflow_workers", 16384, (4,), 5),
     ("pgpass_field", "a:b", (), "a\\:b"),
     ("with_secrets", [{"name": "a", "secret": "s"}], ({"s": "v"}, "password"), [{"name": "a", "password": "v"}]),
     ("with_values", [{"name": "a"}], (["v"],), [{"name": "a", "value": "v"}]),

@@ -76,7 +76,7 @@ CHANGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"ports": ["80:80", "53:53/udp"]}, {"published_ports": ["80:80", "53:53/udp"]}),
     (
         {"healthcheck": {"command": ["ok", "-q"]}},
-        {"healthcheck": {"test": ["CMD", "ok", "-q"], "interval": "5s", "timeout": "5s", "retries": 6, "start_period": "60s"}},
+        {"healthcheck": {"test": ["CMD", "ok", "-q"], "interval": "5s", "timeout": "5s", "retries": 3, "start_period": "60s"}},
     ),
     (
         {"memory": "1g", "cpus": 1.5, "shm_size": "64m", "pids": 100, "stop_timeout": 5},
@@ -105,10 +105,21 @@ def test_arguments(given: dict[str, Any], expected: dict[str, Any]) -> None:
     assert docker_container_arguments({**WEB, **given}, CONTEXT) == {**PLAIN, **expected}
 
 
-@pytest.mark.parametrize(("engine_api", "expected"), [("", None), ("1.41", None), ("1.44", "1s"), ("1.51", "1s"), ("2.0", "1s")])
-def test_a_starting_container_is_asked_more_often_where_the_engine_can(engine_api: str, expected: str | None) -> None:
-    arguments = docker_container_arguments({**WEB, "healthcheck": {"command": ["ok"]}}, {**CONTEXT, "engine_api": engine_api})
-    assert arguments["healthcheck"].get("start_interval") == expected
+@pytest.mark.parametrize(
+    ("engine_api", "interval", "expected"),
+    [
+        ("", 10, ("5s", None)),
+        ("1.41", 10, ("5s", None)),
+        ("1.41", 3, ("3s", None)),
+        ("1.44", 10, ("10s", "1s")),
+        ("1.51", 10, ("10s", "1s")),
+        ("2.0", 3, ("3s", "1s")),
+    ],
+)
+def test_a_starting_container_is_asked_more_often(engine_api: str, interval: int, expected: tuple[str, str | None]) -> None:
+    given = {**WEB, "healthcheck": {"command": ["ok"], "interval": interval}}
+    check = docker_container_arguments(given, {**CONTEXT, "engine_api": engine_api})["healthcheck"]
+    assert (check["interval"], check.get("start_interval")) == expected
 
 
 @pytest.mark.parametrize(

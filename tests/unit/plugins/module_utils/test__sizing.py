@@ -97,8 +97,8 @@ def test_postgres_arguments(settings: dict[str, Any] | None, expected: str) -> N
         (4800, 1, 2),
         (4800, 8, 2),
         (16384, 1, 2),
-        (16384, 2, 2),
-        (16384, 4, 4),
+        (16384, 2, 3),
+        (16384, 4, 5),
         (1048576, 64, 8),
     ],
 )

@@ -72,7 +72,7 @@ def test_defaults_of_mappings() -> None:
     )
     assert specification["routes"][0]["basic_auth"] == {**BASIC_AUTH_DEFAULTS, "user": "me", "secret": "s", "rounds": 12}
     assert specification["config"] == {"path": "/etc/web", "target": None}
-    assert specification["healthcheck"] == {"command": ["true"], "interval": 5, "timeout": 9, "retries": 6, "start_period": 60}
+    assert specification["healthcheck"] == {"command": ["true"], "interval": 10, "timeout": 9, "retries": 3, "start_period": 60}
 
 
 FAILURES: list[tuple[Any, str]] = [
