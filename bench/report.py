@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import statistics
@@ -54,7 +55,7 @@ def this_machine() -> dict[str, Any]:
 def row(label: str, pairs: Sequence[tuple[float, float]], unit: str, digits: int) -> tuple[str, str, str, str]:
     """Medians of both sides, and the median of the ratios of neighbours, with the range that they span."""
     mine, other = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
-    ratios = [pair[0] / pair[1] for pair in pairs]
+    ratios = [pair[0] / pair[1] for pair in pairs if pair[1]] or [math.nan]
     spread = f" ({min(ratios):.2f} to {max(ratios):.2f})" if len(ratios) > 1 else ""
     return label, number(mine, unit, digits), number(other, unit, digits), f"{statistics.median(ratios):.2f}{spread}"
 
