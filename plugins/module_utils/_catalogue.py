@@ -149,12 +149,23 @@ def _bucket_users(buckets: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, 
     ]
 
 
+def _secret_groups(services: t.Sequence[Specification]) -> dict[str, list[str]]:
+    """Names under which several secrets can be meant: those of a service, and those of one kind."""
+    groups = {service["name"]: [secret["name"] for secret in service["secrets"]] for service in services if service["secrets"]}
+    kinds = {
+        "database_passwords": [database["password_secret"] for database in _all(services, "databases")],
+        "s3_keys": [bucket["secret"] for bucket in _all(services, "buckets")],
+        "web_passwords": [route["basic_auth"]["secret"] for route in _all(services, "routes") if route["basic_auth"]],
+    }
+    return {**groups, **{kind: _unique(names) for kind, names in kinds.items()}}
+
+
 def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str | None = None) -> dict[str, t.Any]:
     """Return what the services add up to.
 
     :param specifications: of every service of the stack, in any order.
     :param registry: private registry that stands in front of all images, or none.
-    :return: a mapping with `services` (names), `images`, `hosts`, `ports` (of the host), `secrets`, `directories`, `databases`,
+    :return: a mapping with `services` (names), `images`, `hosts`, `ports` (of the host), `secrets`, `secret_groups`, `directories`, `databases`,
       `database_roles`, `buckets`, `bucket_users` and `manifest` (what the host's tool reads).
     :raises ValueError: for an unusable specification, an unknown dependency, or a name, port or host name that two services claim.
     """
@@ -166,6 +177,7 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
         "hosts": sorted({route["host"] for route in _routes(services)}, key=lambda host: (host.count("."), host)),
         "ports": sorted({host_port(port) for service in services for port in service["ports"]}),
         "secrets": _secrets(services),
+        "secret_groups": _secret_groups(services),
         "directories": _directories(services),
         "databases": [
             {key: database[key] for key in ("name", "owner", "extensions")} for database in _all(services, "databases")

@@ -6,6 +6,30 @@
 
 from __future__ import annotations
 
+import json
+import re
+import typing as t
+import unicodedata
+
+# Controls, halves of characters, and what ends a line.
+_UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+
+
+def has_unprintable(text: str) -> bool:
+    """Whether a text holds a character that no name or password of one line can have."""
+    return any(unicodedata.category(char) in _UNPRINTABLE for char in text)
+
+
+def dynamic_file(document: t.Mapping[str, t.Any]) -> str:
+    """Write a document for Traefik's file provider, which takes a file for a Go template first, and for YAML then.
+
+    JSON is YAML too, and quotes whatever a text may contain. Two braces, which begin an action of the template, stand next to each
+    other only inside of a text, where one may be escaped. So may what YAML does not allow or changes; what is above cannot be, since
+    JSON would write it as two halves.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False).replace("{{", "{\\u007b")
+    return re.sub(r"[\x7f-\uffff]", lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
+
 
 def pgpass_field(value: str) -> str:
     """Write a value as a field of libpq's password file, where colon and backslash have a meaning.
@@ -17,4 +41,4 @@ def pgpass_field(value: str) -> str:
     return value.replace("\\", "\\\\").replace(":", "\\:")
 
 
-__all__ = ("pgpass_field",)
+__all__ = ("dynamic_file", "has_unprintable", "pgpass_field")

@@ -165,12 +165,19 @@ def write_file(path: str, content: bytes, ownership: Ownership, replace: bool = 
     return True
 
 
+def remove_file(path: str) -> None:
+    """Remove a file for good: after this it does not come back with a power loss."""
+    os.unlink(path)
+    _sync_directory(os.path.dirname(path))
+
+
 __all__ = (
     "Ownership",
     "locked_directory",
     "make_directory",
     "mend_ownership",
     "read_file",
+    "remove_file",
     "resolve_group",
     "resolve_user",
     "write_file",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._escape import has_unprintable
+
 try:
     import bcrypt
 except ImportError:
@@ -46,11 +48,14 @@ def htpasswd(password: str, user: str, salt: str, rounds: int = 10) -> str:
     """
     if bcrypt is None:
         raise ValueError("the Python package bcrypt is missing on the controller; install it with: pip install bcrypt")
-    if not user or ":" in user or any(ord(char) < 32 for char in user):
+    if not user or ":" in user or has_unprintable(user):
         raise ValueError(
             f"user {user!r} is unusable for basic authentication: it must not be empty or contain a colon or control characters"
         )
-    encoded = password.encode()
+    try:
+        encoded = password.encode()
+    except UnicodeEncodeError as exc:
+        raise ValueError(f"the password of user {user!r} holds half of a character, which is no text") from exc
     if not encoded or b"\0" in encoded:
         raise ValueError(f"the password of user {user!r} is empty or contains a NUL byte")
     if len(encoded) > MAX_PASSWORD_BYTES:

@@ -13,12 +13,12 @@ import ipaddress
 import json
 import re
 import shlex
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._container_exec import RC_NOT_READY, READY_MARK
+from ansible_collections.opengeoai.hub.plugins.module_utils._escape import has_unprintable
 
 # What an MLflow server needs for its artifacts, multipart uploads and their abortion included.
 _OBJECT_ACTIONS = (
@@ -35,6 +35,7 @@ _ROOT_ALIAS = "hub"
 
 # mc reads a secret key from standard input with a buffer of 4096 bytes and drops the rest without a word.
 _LONGEST_SECRET = 1024
+_SHORTEST_USER = 3
 _SHORTEST_SECRET = 8
 
 
@@ -112,11 +113,30 @@ def _bucket_fault(name: str) -> str | None:
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{2,127}")
 
 
-def check_secret(variable: str, secret: str, shortest: int = _SHORTEST_SECRET) -> None:
+def check_root_user(variable: str, name: str) -> None:
+    """Refuse a name of the root user that the server would refuse, or read as another one."""
+    shown = json.dumps(name, ensure_ascii=False)
+    if len(name) < _SHORTEST_USER:
+        raise ValueError(f"{variable}: {shown} has {len(name)} characters; MinIO wants {_SHORTEST_USER} at least")
+    if has_unprintable(name):
+        raise ValueError(f"{variable}: {json.dumps(name)} holds a control character; use printable characters")
+    # A signature names the user between commas and equals signs, and MinIO drops all spaces before it reads that.
+    if any(char in "=," or char.isspace() for char in name):
+        raise ValueError(f"{variable}: {shown} holds a space, a comma or an equals sign, which MinIO cannot tell from its surroundings; use others")
+
+
+def check_root_password(variable: str, password: str) -> None:
+    """Refuse a root password that the server would refuse, or read as another one."""
+    check_secret(variable, password)
+    if password != password.strip():
+        raise ValueError(f"{variable}: has white space at an end, which MinIO takes off; write it without")
+
+
+def check_secret(variable: str, secret: str) -> None:
     """Refuse a secret key that the server would refuse, or that does not survive mc."""
-    if len(secret) < shortest:
-        raise ValueError(f"{variable}: has {len(secret)} characters; MinIO wants {shortest} at least")
-    if any(unicodedata.category(char) in ("Cc", "Cs") for char in secret):
+    if len(secret) < _SHORTEST_SECRET:
+        raise ValueError(f"{variable}: has {len(secret)} characters; MinIO wants {_SHORTEST_SECRET} at least")
+    if has_unprintable(secret):
         raise ValueError(f"{variable}: holds a control character; use printable characters")
     if len(secret.encode("utf-8")) > _LONGEST_SECRET:
         raise ValueError(f"{variable}: is longer than {_LONGEST_SECRET} bytes; shorten it")
@@ -550,6 +570,8 @@ __all__ = (
     "bucket_policy",
     "change_script",
     "check_bucket_name",
+    "check_root_password",
+    "check_root_user",
     "check_secret",
     "diff_of",
     "error_in",

@@ -185,7 +185,7 @@ def check_name(variable: str, name: str) -> None:
         raise ValueError(f"{variable}: {shown} is longer than {_LONGEST_NAME} bytes; shorten it")
 
 
-def _check_role_name(variable: str, name: str) -> None:
+def check_role_name(variable: str, name: str) -> None:
     check_name(variable, name)
     if name.startswith("pg_") or name in ("public", "none"):
         raise ValueError(f'{variable}: "{name}" is reserved by PostgreSQL; choose another name')
@@ -197,7 +197,7 @@ def parse_roles(raw: Sequence[Mapping[str, Any]], superuser: str) -> tuple[Role,
     for index, item in enumerate(raw):
         variable = f"roles[{index}]"
         name, password = str(item["name"]), str(item["password"])
-        _check_role_name(f"{variable}.name", name)
+        check_role_name(f"{variable}.name", name)
         if name == superuser:
             raise ValueError(
                 f'{variable}.name: "{name}" is the superuser, which would lose its rights; '
@@ -226,7 +226,7 @@ def parse_databases(raw: Sequence[Mapping[str, Any]]) -> tuple[Database, ...]:
             raise ValueError(f'{variable}.name: "{name}" belongs to PostgreSQL; choose another name')
         if any(database.name == name for database in databases):
             raise ValueError(f'{variable}.name: "{name}" is listed twice; merge the entries')
-        _check_role_name(f"{variable}.owner", owner)
+        check_role_name(f"{variable}.owner", owner)
         extensions = tuple(dict.fromkeys(str(extension) for extension in item.get("extensions") or ()))
         for number, extension in enumerate(extensions):
             check_name(f"{variable}.extensions[{number}]", extension)
@@ -295,10 +295,10 @@ def _ungranted(owner: str) -> str:
     )
 
 
-def state_script(roles: Sequence[Role], databases: Sequence[Database]) -> str:
+def state_script(roles: Sequence[Role], databases: Sequence[Database], superuser: Role | None = None) -> str:
     """A psql script that prints the state, a JSON object a line: the server, then each database there is."""
-    names = list(dict.fromkeys([role.name for role in roles] + [database.owner for database in databases]))
-    managed = [role.name for role in roles]
+    managed = [role.name for role in (*roles, *([superuser] if superuser else []))]
+    names = list(dict.fromkeys(managed + [database.owner for database in databases]))
     attributes = ", ".join(f"'{column}', r.{column}" for column in _ROLE_ATTRIBUTES)
     pin = "SET search_path = pg_catalog;"
     lines = [
@@ -436,9 +436,11 @@ def plan(
     databases: Sequence[Database],
     state: State,
     salt: Callable[[], bytes] = new_salt,
+    superuser: Role | None = None,
 ) -> list[Step]:
-    """The steps from what is there to what is wanted; nothing is ever dropped."""
-    steps = [step for role in roles for step in _role_steps(role, state.roles.get(role.name), salt)]
+    """The steps from what is there to what is wanted; nothing is ever dropped. Of a superuser only the password is kept."""
+    steps = [] if superuser is None else _password_steps(superuser, state.roles.get(superuser.name), salt)
+    steps += [step for role in roles for step in _role_steps(role, state.roles.get(role.name), salt)]
     for database in databases:
         steps += _database_steps(database, state.databases.get(database.name))
     for database in databases:
@@ -459,12 +461,15 @@ def _role_steps(role: Role, there: RoleState | None, salt: Callable[[], bytes]) 
     if drifted:
         clauses = " ".join(drifted)
         steps.append(Step(f"alter role {role.name}: {clauses}", (f"ALTER ROLE {name} {clauses};",)))
-    if not password_matches(role.password, there.verifier):
-        verifier = quote_literal(scram_verifier(role.password, salt()))
-        steps.append(
-            Step(f"set the password of role {role.name}", (f"ALTER ROLE {name} PASSWORD {verifier};",))
-        )
-    return steps
+    return steps + _password_steps(role, there, salt)
+
+
+def _password_steps(role: Role, there: RoleState | None, salt: Callable[[], bytes]) -> list[Step]:
+    if password_matches(role.password, there.verifier if there is not None else None):
+        return []
+    verifier = quote_literal(scram_verifier(role.password, salt()))
+    statement = f"ALTER ROLE {quote_identifier(role.name)} PASSWORD {verifier};"
+    return [Step(f"set the password of role {role.name}", (statement,))]
 
 
 def _database_steps(database: Database, there: DatabaseState | None) -> list[Step]:
@@ -601,6 +606,7 @@ __all__ = (
     "Step",
     "change_script",
     "check_name",
+    "check_role_name",
     "connect_command",
     "diff_of",
     "new_salt",

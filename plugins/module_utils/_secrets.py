@@ -5,11 +5,17 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Secrets that are made once and kept, one file each."""
+"""Secrets that are made once and kept, one file each, until they are rotated.
+
+A rotation has two steps. New values are staged: all of them in one file, written whole, so that either all are chosen or none. From then on
+every run works with them. When all services do, they are promoted: each goes into its own file, and the staged ones are removed. An
+interruption at any place leaves either no rotation, or one that the next run carries on with the same values.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import secrets
@@ -22,12 +28,15 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._files import (
     make_directory,
     mend_ownership,
     read_file,
+    remove_file,
     write_file,
 )
 
 SECRET_TYPES = ("password", "hex")
 DEFAULT_LENGTH = 32
 MIN_LENGTH = 16
+# Beside the secrets. The dot keeps it from being the name of one.
+STAGED_FILE = "rotation.json"
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]*\Z")
 _LETTERS_AND_DIGITS = string.ascii_letters + string.digits
@@ -51,10 +60,13 @@ class SecretsResult:
     created: list[str] = dataclasses.field(default_factory=list)
     updated: list[str] = dataclasses.field(default_factory=list)
     mended: list[str] = dataclasses.field(default_factory=list)
+    # Of a rotation that is not over: the values are the new ones, and the files hold the old ones.
+    staged: list[str] = dataclasses.field(default_factory=list)
+    staging_changed: bool = False
 
     @property
     def changed(self) -> bool:
-        return bool(self.created or self.updated or self.mended)
+        return bool(self.created or self.updated or self.mended or self.staging_changed)
 
 
 def check_secret_value(what: str, value: str) -> None:
@@ -137,24 +149,121 @@ def read_secret(path: str) -> tuple[str, bool] | None:
     return kept, kept != value
 
 
+def read_staged(path: str) -> dict[str, str]:
+    """The values of a rotation that is not over, by name; none if there is none."""
+    file = os.path.join(path, STAGED_FILE)
+    content = read_file(file)
+    if content is None:
+        return {}
+    try:
+        staged = json.loads(content)
+        if not isinstance(staged, dict) or not all(_NAME.match(name) and isinstance(staged[name], str) for name in staged):
+            raise ValueError("it is no mapping of names to values")
+        for name, value in staged.items():
+            check_secret_value(name, value)
+    except ValueError as exc:
+        reason = "it is no JSON" if isinstance(exc, json.JSONDecodeError) else str(exc)
+        raise ValueError(
+            f"{file} holds no rotation that can be carried on: {reason}; remove it, and run the rotation again"
+        ) from exc
+    return dict(staged)
+
+
+def choose_staged(
+    requests: t.Sequence[SecretRequest], known: t.Mapping[str, str], kept: t.Container[str], rotate: t.Iterable[str]
+) -> dict[str, str]:
+    """What is to be staged: what is already, less what the user has set since, and new values for what is to be rotated.
+
+    :param known: values that are staged.
+    :param kept: names of the secrets that have a value: what has none yet is not rotated but made.
+    :param rotate: names of the secrets that are to get a new value. One that is staged keeps the value it is about to get.
+    :raises ValueError: for a name that is not requested, or whose value the user sets.
+    """
+    by_name = {request.name: request for request in requests}
+    staged = {name: value for name, value in known.items() if name not in by_name or by_name[name].value is None}
+    for name in rotate:
+        if name not in by_name:
+            raise ValueError(f"rotate: '{name}' is not among the secrets; name one that is listed")
+        if by_name[name].value is not None:
+            raise ValueError(f"rotate: '{name}' has a value of its own; change that instead")
+        if name in kept and name not in staged:
+            staged[name] = generate_secret(by_name[name])
+    return staged
+
+
+def _write_staged(path: str, staged: t.Mapping[str, str], ownership: Ownership) -> None:
+    file = os.path.join(path, STAGED_FILE)
+    if staged:
+        write_file(file, json.dumps(staged).encode("utf-8"), ownership)
+    else:
+        remove_file(file)
+
+
 def reconcile_secrets(
-    path: str, requests: t.Sequence[SecretRequest], uid: int, gid: int, dry_run: bool = False
+    path: str,
+    requests: t.Sequence[SecretRequest],
+    uid: int,
+    gid: int,
+    dry_run: bool = False,
+    rotate: t.Sequence[str] = (),
+    promote: bool = False,
 ) -> SecretsResult:
-    """Make sure that every requested secret has its file in the directory C(path), and return the values."""
+    """Make sure that every requested secret has its file in the directory C(path), and return the values.
+
+    :param rotate: names of secrets for which a new value is staged.
+    :param promote: write the staged values to the files of their secrets.
+    """
     result = SecretsResult()
     if make_directory(path, Ownership(uid, gid, 0o700), dry_run=dry_run):
         result.mended.append(".")
+    ownership = Ownership(uid, gid, 0o600)
     if dry_run:
-        return _reconcile_files(path, requests, Ownership(uid, gid, 0o600), result, dry_run)
+        return _reconcile_files(path, requests, ownership, result, dry_run, rotate, promote)
     with locked_directory(path):
-        return _reconcile_files(path, requests, Ownership(uid, gid, 0o600), result, dry_run)
+        return _reconcile_files(path, requests, ownership, result, dry_run, rotate, promote)
+
+
+def _rotate(
+    path: str,
+    requests: t.Sequence[SecretRequest],
+    found: dict[str, tuple[str, bool] | None],
+    ownership: Ownership,
+    result: SecretsResult,
+    dry_run: bool,
+    rotate: t.Sequence[str],
+    promote: bool,
+) -> dict[str, str]:
+    """Stage and promote as asked, and return what is staged then; C(found) is kept up to date."""
+    known = read_staged(path)
+    staged = choose_staged(requests, known, {name for name, kept in found.items() if kept is not None}, rotate)
+    if promote:
+        for name, value in staged.items():
+            if found.get(name) != (value, False):
+                result.updated.append(name)
+                if not dry_run:
+                    write_file(os.path.join(path, name), value.encode("utf-8"), ownership)
+            found[name] = (value, False)
+        staged = {}
+    # After the files: until the staged values are gone, the next run does the above again.
+    result.staging_changed = staged != known
+    if result.staging_changed and not dry_run:
+        _write_staged(path, staged, ownership)
+    result.staged = sorted(staged)
+    return staged
 
 
 def _reconcile_files(
-    path: str, requests: t.Sequence[SecretRequest], ownership: Ownership, result: SecretsResult, dry_run: bool
+    path: str,
+    requests: t.Sequence[SecretRequest],
+    ownership: Ownership,
+    result: SecretsResult,
+    dry_run: bool,
+    rotate: t.Sequence[str],
+    promote: bool,
 ) -> SecretsResult:
     # All of them are read before the first is written, so that a damaged file fails before any change.
     found = {request.name: read_secret(os.path.join(path, request.name)) for request in requests}
+    staged = _rotate(path, requests, found, ownership, result, dry_run, rotate, promote)
     for request in requests:
         name = request.name
         file = os.path.join(path, name)
@@ -176,9 +285,10 @@ def _reconcile_files(
             if not dry_run:
                 write_file(file, value.encode("utf-8"), ownership)
             result.updated.append(name)
-        elif mend_ownership(file, ownership, dry_run=dry_run):
+        elif name not in result.updated and mend_ownership(file, ownership, dry_run=dry_run):
             result.mended.append(name)
         result.values[name] = value
+    result.values.update({request.name: staged[request.name] for request in requests if request.name in staged})
     return result
 
 
@@ -186,12 +296,15 @@ __all__ = (
     "DEFAULT_LENGTH",
     "MIN_LENGTH",
     "SECRET_TYPES",
+    "STAGED_FILE",
     "SecretRequest",
     "SecretsResult",
     "check_secret_value",
+    "choose_staged",
     "generate_secret",
     "merge_requests",
     "parse_request",
     "read_secret",
+    "read_staged",
     "reconcile_secrets",
 )

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import salt_of
+from ansible_collections.opengeoai.hub.plugins.module_utils._escape import dynamic_file
 from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import htpasswd
 from ansible_collections.opengeoai.hub.plugins.module_utils._specification import Specification, normalise, owner_of
 from ansible_collections.opengeoai.hub.plugins.module_utils._traefik import auth_middleware
@@ -59,7 +59,6 @@ def _auth_files(
             int(auth["rounds"]),
         )
         definition = {"basicAuth": {"users": [entry], "removeHeader": auth["remove_header"]}}
-        # JSON is YAML too, and quotes whatever a user name may contain.
         document = {"http": {"middlewares": {auth_middleware(route): definition}}}
         files.append(
             {
@@ -68,7 +67,7 @@ def _auth_files(
                 "group": "0",
                 "mode": "0600",
                 "restart": False,
-                "secret_content": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
+                "secret_content": dynamic_file(document),
             }
         )
     return files

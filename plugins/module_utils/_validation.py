@@ -13,13 +13,14 @@ import posixpath
 import re
 import typing as t
 
+from ansible_collections.opengeoai.hub.plugins.module_utils import _minio, _postgres
+from ansible_collections.opengeoai.hub.plugins.module_utils._escape import has_unprintable
 from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import MAX_PASSWORD_BYTES
 from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import ImageReference
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9._/-]+)?")
-_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 # Passwords that the proxy checks.
 _HASHED = ("mlflow_password", "traefik_password")
 _MIN_SECRET = 8
@@ -113,29 +114,56 @@ def registry_problem(variable: str, value: t.Any) -> str | None:
 
 def user_problem(variable: str, value: t.Any) -> str | None:
     """Why a value is not a name for basic authentication, or None if it is."""
-    if isinstance(value, str) and value and ":" not in value and value.isprintable():
+    if isinstance(value, str) and value and ":" not in value and not has_unprintable(value):
         return None
     return f"{variable} is {value!r}: choose a name without a colon or control characters"
 
 
-def identifier_problem(variable: str, value: t.Any) -> str | None:
-    """Why a value is not a plain name of a database, or None if it is."""
-    if isinstance(value, str) and _IDENTIFIER.fullmatch(value):
-        return None
-    return f"{variable} is {value!r}: use at most 63 lower-case letters, digits and underscores, beginning with a letter"
+def named_problem(variable: str, value: t.Any, *checks: t.Callable[[str, str], None]) -> str | None:
+    """Why the service that a value is for would refuse it, or None if it would not; secrets are for checks that do not show them."""
+    if not isinstance(value, str):
+        return f"{variable} is no text: put it in quotes"
+    try:
+        for check in checks:
+            check(variable, value)
+    except ValueError as exc:
+        return str(exc)
+    return None
+
+
+def _not_the_superuser(variable: str, value: str) -> None:
+    if value == "postgres":
+        raise ValueError(f'{variable}: "postgres" is the superuser and the database of the server itself; choose another name')
+
+
+# What services accept, by variable.
+_ACCEPTED: dict[str, tuple[t.Callable[[str, str], None], ...]] = {
+    # The name of a role and of its database.
+    "mlflow_database": (_postgres.check_role_name, _not_the_superuser),
+    "postgres_user": (_postgres.check_role_name, _not_the_superuser),
+    "postgres_database": (_postgres.check_name, _not_the_superuser),
+    "minio_root_user": (_minio.check_root_user,),
+    "minio_root_password": (_minio.check_root_password,),
+    "mlflow_bucket": (_minio.check_bucket_name,),
+    "mlflow_s3_secret_key": (_minio.check_secret,),
+}
 
 
 def secret_problem(variable: str, value: t.Any) -> str | None:
     """Why a value is not usable as a secret, or None if it is; the message does not show it."""
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str):
+        return f"{variable} (not shown) is no text: put it in quotes"
+    if not value:
         return f"{variable} is set and empty: give it a value, or do not set it and let the host generate one"
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        return f"{variable} (not shown) holds half of a character, which is no text: write it anew"
     if "\n" in value or "\r" in value or "\0" in value:
         return f"{variable} (not shown) has a line break or a NUL: an encrypted value often ends with one; write it without"
     if variable in _HASHED and len(value.encode()) > MAX_PASSWORD_BYTES:
         return f"{variable} (not shown) has {len(value.encode())} bytes: bcrypt reads only {MAX_PASSWORD_BYTES}, so use a shorter one"
     if len(value) < _MIN_SECRET:
         return f"{variable} (not shown) has {len(value)} characters: use {_MIN_SECRET} or more"
-    return None
+    return named_problem(variable, value, *_ACCEPTED.get(variable, ()))
 
 
 def first_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
@@ -168,8 +196,8 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
             found.append(secret_problem(variable, value))
         elif variable in ("mlflow_user", "traefik_user"):
             found.append(user_problem(variable, value))
-        elif variable in ("mlflow_database", "postgres_database", "postgres_user"):
-            found.append(identifier_problem(variable, value))
+        elif variable in _ACCEPTED:
+            found.append(named_problem(variable, value, *_ACCEPTED[variable]))
         elif variable.endswith("_dir"):
             problem = path_problem(variable, value)
             found.append(problem)
@@ -182,8 +210,8 @@ __all__ = (
     "domain_problem",
     "email_problem",
     "first_problems",
-    "identifier_problem",
     "image_problem",
+    "named_problem",
     "nested_paths",
     "path_problem",
     "problems",

@@ -127,7 +127,8 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._container_exec impo
 from ansible_collections.opengeoai.hub.plugins.module_utils._minio import (
     Access,
     change_script,
-    check_secret,
+    check_root_password,
+    check_root_user,
     diff_of,
     failed_step,
     parse_buckets,
@@ -188,8 +189,8 @@ def main() -> None:
     try:
         if params["wait_timeout"] < 0:
             raise ValueError(f"wait_timeout: {params['wait_timeout']} is negative; give seconds, 0 or more")
-        check_secret("root_user", params["root_user"], shortest=3)
-        check_secret("root_password", params["root_password"])
+        check_root_user("root_user", params["root_user"])
+        check_root_password("root_password", params["root_password"])
         buckets = parse_buckets(params["buckets"])
         users = parse_users(params["users"], params["root_user"])
         access = Access(params["endpoint"], params["root_user"], params["root_password"])

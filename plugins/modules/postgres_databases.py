@@ -48,6 +48,11 @@ options:
         C(pg_authid).
     type: str
     default: postgres
+  superuser_password:
+    description:
+      - Password that the O(superuser) gets where it has another one. Left alone without this.
+      - The module itself does not need it.
+    type: str
   wait_timeout:
     description:
       - Seconds to wait until the server accepts connections over TCP.
@@ -148,6 +153,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._container_exec impo
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._postgres import (
     SESSION_OPTIONS,
+    Role,
     change_script,
     check_name,
     diff_of,
@@ -183,6 +189,7 @@ def argument_spec() -> dict[str, dict[str, object]]:
     return {
         "container": {"type": "str", "default": "postgres"},
         "superuser": {"type": "str", "default": "postgres"},
+        "superuser_password": {"type": "str", "no_log": True},
         "wait_timeout": {"type": "int", "default": 60},
         "roles": {
             "type": "list",
@@ -232,15 +239,17 @@ def main() -> None:
         if params["wait_timeout"] < 0:
             raise ValueError(f"wait_timeout: {params['wait_timeout']} is negative; give seconds, 0 or more")
         check_name("superuser", params["superuser"])
+        given = params["superuser_password"]
+        superuser = Role(params["superuser"], given) if given else None
         roles = parse_roles(params["roles"], params["superuser"])
         databases = parse_databases(params["databases"])
         docker = module.get_bin_path("docker", required=True)
-        script = state_script(roles, databases)
+        script = state_script(roles, databases, superuser)
         state = parse_state(run_psql(params, docker, script, "read the server's state"))
         found = problems(roles, databases, state)
         if found:
             raise ValueError("\n".join(found))
-        steps = plan(roles, databases, state)
+        steps = plan(roles, databases, state, superuser=superuser)
         if steps and not module.check_mode:
             run_psql(params, docker, change_script(steps), "change the server")
     except ValueError as exc:

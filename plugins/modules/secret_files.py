@@ -18,6 +18,10 @@ description:
   - A secret whose file exists is kept for ever. A missing one is generated once, from the operating system's
     random source.
   - O(secrets[].value) takes precedence over what is kept, so that a vault can dictate a secret.
+  - A rotation has two steps. With O(rotate) new values are staged in one file, C(rotation.json), and returned
+    from then on, while the files of the secrets keep the old ones. When the services work with the new values,
+    O(promote) writes them to the files. After an interruption at any place, the next run returns the staged
+    values again.
   - Files are written whole or not at all. A value that exists is never replaced by an interrupted or a
     parallel run.
   - The directory gets the mode V(0700) and the files V(0600), owned by the user the module runs as, which
@@ -78,6 +82,19 @@ options:
             differs.
           - Leave it out, or set it to V(null), to have the secret generated.
         type: str
+  rotate:
+    description:
+      - Names of secrets for which a new value is staged. What is staged already keeps the value that it is
+        about to get, and a secret that has no value yet just gets one.
+      - A secret with O(secrets[].value) is refused here, and loses what is staged for it.
+    type: list
+    elements: str
+    default: []
+  promote:
+    description:
+      - Write all staged values to the files of their secrets, and end the rotation.
+    type: bool
+    default: false
 notes:
   - The values are returned as they are, since the tasks that follow need them. Set C(no_log) to V(true) on
     the task.
@@ -99,6 +116,22 @@ EXAMPLES = r"""
       - name: minio_root_password
         value: "{{ vault_minio_root_password }}"
   register: secret_files
+  no_log: true
+
+- name: Choose a new value, and return it
+  opengeoai.hub.secret_files:
+    path: /etc/opengeoai/secrets
+    secrets: [{name: mlflow_password}]
+    rotate: [mlflow_password]
+  register: secret_files
+  no_log: true
+
+- name: Keep it, now that it is in use
+  opengeoai.hub.secret_files:
+    path: /etc/opengeoai/secrets
+    secrets: [{name: mlflow_password}]
+    promote: true
+  when: secret_files.staged | length > 0
   no_log: true
 """
 
@@ -129,6 +162,12 @@ mended:
   type: list
   elements: str
   sample: ["."]
+staged:
+  description: Names of the secrets in a rotation that is not over. Their values are the new ones already.
+  returned: success
+  type: list
+  elements: str
+  sample: [mlflow_password]
 """
 
 import os
@@ -162,7 +201,8 @@ def describe_diff(result: SecretsResult) -> dict[str, str]:
         + "".join(f"{name}: wrong mode or owner\n" for name in result.mended),
         "after": "".join(f"{name}: created\n" for name in result.created)
         + "".join(f"{name}: rewritten\n" for name in result.updated)
-        + "".join(f"{name}: mode and owner corrected\n" for name in result.mended),
+        + "".join(f"{name}: mode and owner corrected\n" for name in result.mended)
+        + "".join(f"{name}: to be rotated\n" for name in (result.staged if result.staging_changed else [])),
     }
 
 
@@ -184,13 +224,21 @@ def main() -> None:
                     "value": {"type": "str", "no_log": True},
                 },
             },
+            "rotate": {"type": "list", "elements": "str", "default": []},
+            "promote": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     try:
         requests = merge_requests(module.params["secrets"])
         result = reconcile_secrets(
-            module.params["path"], requests, os.geteuid(), os.getegid(), dry_run=module.check_mode
+            module.params["path"],
+            requests,
+            os.geteuid(),
+            os.getegid(),
+            dry_run=module.check_mode,
+            rotate=module.params["rotate"],
+            promote=module.params["promote"],
         )
     except (ValueError, OSError) as exc:
         module.fail_json(msg=str(exc))
@@ -203,6 +251,7 @@ def main() -> None:
         created=result.created,
         updated=result.updated,
         mended=result.mended,
+        staged=result.staged,
         diff=describe_diff(result),
         invocation={"module_args": masked_arguments(module.params)},
     )

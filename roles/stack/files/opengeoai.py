@@ -652,6 +652,17 @@ def read_secret(directory: str, name: str) -> str:
         ) from exc
 
 
+def rotating(directory: str) -> list[str]:
+    """Names of the secrets in a rotation that was not ended: for these, either value may be in force."""
+    try:
+        staged = json.loads((Path(directory) / "rotation.json").read_text(encoding="utf-8"))
+        return sorted(staged)
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError):
+        return ["rotation.json cannot be read"]
+
+
 def build_info(config: Config, read: Callable[[str], str], public: Mapping[str, str | None]) -> dict[str, Any]:
     credentials: dict[str, dict[str, str]] = {}
     for name, one in config.credentials.items():
@@ -686,6 +697,9 @@ def show_info(context: Context, uid: int) -> int:
     except ConfigError as exc:
         context.complain(str(exc))
         return EXIT_FAILED
+    unsettled = rotating(config.secrets_dir)
+    if unsettled:
+        context.complain(f"a rotation is not over ({', '.join(unsettled)}): end it by the playbook rotate.yml or site.yml")
     context.say(json.dumps(info, indent=2, ensure_ascii=False))
     return EXIT_OK
 

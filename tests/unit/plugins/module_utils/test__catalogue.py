@@ -48,13 +48,16 @@ def test_host_port_refuses(published: str) -> None:
         host_port(published)
 
 
+KINDS: dict[str, list[str]] = {"database_passwords": [], "s3_keys": [], "web_passwords": []}
+
+
 def test_nothing_adds_up_to_nothing() -> None:
     empty: dict[str, Any] = {
         key: []
         for key in ("services", "images", "hosts", "ports", "directories", "databases", "database_roles", "buckets")
     }
     manifest = {"services": [], "routes": [], "urls": {}, "credentials": {}, "public_files": {}}
-    assert catalogue([]) == {**empty, "bucket_users": [], "secrets": [DIGEST_KEY], "manifest": manifest}
+    assert catalogue([]) == {**empty, "bucket_users": [], "secrets": [DIGEST_KEY], "secret_groups": KINDS, "manifest": manifest}
 
 
 STACK = [
@@ -106,6 +109,13 @@ def test_catalogue() -> None:
             {"name": "web_password_salt", "length": 32, "type": "hex"},
             DIGEST_KEY,
         ],
+        "secret_groups": {
+            "db": ["shared"],
+            "web": ["web_password", "shared"],
+            "database_passwords": ["web_db"],
+            "s3_keys": ["other", "key"],
+            "web_passwords": ["web_password"],
+        },
         "directories": [
             {"path": "/srv/db", "owner": "5", "group": "6", "mode": "0700"},
             # Only root and the service itself look into its configuration.

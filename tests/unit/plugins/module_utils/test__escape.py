@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.opengeoai.hub.plugins.module_utils._escape import pgpass_field
+from ansible_collections.opengeoai.hub.plugins.module_utils._escape import dynamic_file, has_unprintable, pgpass_field
 
 
 @pytest.mark.parametrize(
@@ -41,3 +44,37 @@ def fields_as_libpq_reads_them(line: str) -> list[str]:
 @given(st.lists(st.text().filter(lambda text: not set(text) & set("\n\r")), min_size=1, max_size=5))
 def test_libpq_reads_what_was_written(values: list[str]) -> None:
     assert fields_as_libpq_reads_them(":".join(map(pgpass_field, values))) == values
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", False),
+        ("a b", False),
+        ("{{ 'ü' }} \U0001f680 \u05e9", False),
+        # A family is several people and what joins them.
+        ("\U0001f469\u200d\U0001f467", False),
+        ("a\n", True),
+        ("a\x7f", True),
+        ("a\x85", True),
+        ("a\u2028", True),
+        ("a\ud800", True),
+    ],
+)
+def test_has_unprintable(text: str, expected: bool) -> None:
+    assert has_unprintable(text) is expected
+
+
+def test_dynamic_file() -> None:
+    assert dynamic_file({"a": {"b": ["{{x}} {{{ \\{{", "ü\x85\U0001f680"]}}) == (
+        '{\n  "a": {\n    "b": [\n      "{\\u007bx}} {\\u007b{ \\\\{\\u007b",\n      "\\u00fc\\u0085\U0001f680"\n    ]\n  }\n}\n'
+    )
+
+
+@given(st.recursive(st.text() | st.booleans(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))
+def test_traefik_reads_what_was_written(value: Any) -> None:
+    document = {"http": value}
+    text = dynamic_file(document)
+    # Nothing that Go's templates would take for their own, and nothing that YAML changes or refuses.
+    assert "{{" not in text
+    assert yaml.safe_load(text) == document

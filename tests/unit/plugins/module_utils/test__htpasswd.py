@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 import bcrypt
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.opengeoai.hub.plugins.module_utils import _htpasswd
+from ansible_collections.opengeoai.hub.plugins.module_utils._escape import has_unprintable
 from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import bcrypt_salt, htpasswd
 
 SALT = "000102030405060708090a0b0c0d0e0f"
@@ -57,8 +59,9 @@ FAILURES: list[tuple[str, str, str, int, str]] = [
             5,
             f"user {user!r} is unusable for basic authentication: it must not be empty or contain a colon or control characters",
         )
-        for user in ("", "a:b", "a\nb")
+        for user in ("", "a:b", "a\nb", "a\u2028b", "a\ud800")
     ),
+    ("\ud800x", "admin", SALT, 5, "the password of user 'admin' holds half of a character, which is no text"),
     ("secret", "admin", SALT, 3, "rounds is 3; use 4 to 16"),
     ("secret", "admin", SALT, 17, "rounds is 17; use 4 to 16"),
     ("secret", "admin", "", 5, SALT_MESSAGE),
@@ -88,3 +91,26 @@ def test_bcrypt_takes_every_salt_as_it_is(raw: bytes) -> None:
     assert len(salt) == 29
     # An unusual form of a salt would come back changed at its last character.
     assert bcrypt.hashpw(b"x", salt).startswith(salt)
+
+
+def as_a_proxy_checks(entry: str, authorization: str) -> bool:
+    """Basic authentication: the first colon ends the name; of an entry there are two parts."""
+    user, _, password = base64.b64decode(authorization.removeprefix("Basic ")).partition(b":")
+    name, digest = entry.split(":")
+    return name.encode() == user and bcrypt.checkpw(password, digest.encode())
+
+
+NAMES = st.text(min_size=1).filter(lambda user: ":" not in user and not has_unprintable(user))
+PASSWORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(
+    lambda password: len(password.encode()) <= 72
+)
+
+
+@given(NAMES, PASSWORDS, PASSWORDS)
+@settings(max_examples=60, deadline=None)
+def test_a_client_gets_in_with_this_password_only(user: str, password: str, other: str) -> None:
+    entry = htpasswd(password, user, SALT, 4)
+    for tried in (password, other):
+        authorization = "Basic " + base64.b64encode(f"{user}:{tried}".encode()).decode()
+        assert as_a_proxy_checks(entry, authorization) is (tried == password)
+    assert entry == htpasswd(password, user, SALT, 4)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._minio import (
     Access,
@@ -21,6 +23,8 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._minio import (
     bucket_policy,
     change_script,
     check_bucket_name,
+    check_root_password,
+    check_root_user,
     check_secret,
     diff_of,
     error_in,
@@ -116,6 +120,35 @@ def test_check_secret(secret: str, message: str | None) -> None:
     with pytest.raises(ValueError) as caught:
         check_secret("v", secret)
     assert str(caught.value) == message
+
+
+ROOTS: list[tuple[str, str | None]] = [
+    ("admin", None),
+    ("ädm/in+{{%:'\"\\$#🚀", None),
+    ("ab", 'v: "ab" has 2 characters; MinIO wants 3 at least'),
+    ("a\tbc", 'v: "a\\tbc" holds a control character; use printable characters'),
+    *(
+        (f"a{char}bc", f'v: "a{char}bc" holds a space, a comma or an equals sign, which MinIO cannot tell from its surroundings; use others')
+        for char in " ,=\u00a0"
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "message"), ROOTS)
+def test_check_root_user(name: str, message: str | None) -> None:
+    if message is None:
+        check_root_user("v", name)
+        return
+    with pytest.raises(ValueError) as caught:
+        check_root_user("v", name)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("secret", [" 12345678", "12345678\u3000"])
+def test_check_root_password_refuses_what_would_be_trimmed(secret: str) -> None:
+    check_secret("v", secret)
+    with pytest.raises(ValueError, match="^v: has white space at an end, which MinIO takes off; write it without$"):
+        check_root_password("v", secret)
 
 
 def _user(**changes: Any) -> dict[str, Any]:
@@ -523,3 +556,48 @@ def test_script_that_was_cut_off_does_nothing(shell: list[str], tmp_path: Path) 
 def test_failed_step_without_a_reason() -> None:
     assert failed_step("@@ 0\n", [Step("do it", ())]) == "mc failed to do it: mc gave no reason"
     assert failed_step("", [Step("do it", ())]) is None
+
+
+PRINTABLE = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=8, max_size=40)
+# What means something to a shell, to JSON, and to what the script itself is made of.
+NASTY = st.text(st.sampled_from("'\"\\$`!{}()<>&;|*?#%~ üE🚀ש"), min_size=8, max_size=20) | st.just("END_OF_TEXT")
+
+
+@given(PRINTABLE | NASTY, PRINTABLE | NASTY)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_key_reaches_mc_as_it_is(tmp_path: Path, root: str, key: str) -> None:
+    check_secret("v", root)
+    access = Access("http://127.0.0.1:9000", root, root)
+    (user,) = parse_users([_user(secret_key=key)], "root")
+    # Its policy, and itself.
+    steps = plan([], [user], State(("one",), {}, {}))[:2]
+    done = _execute(["sh"], tmp_path, change_script(access, steps))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "opengeoai-ready\n", "")
+    assert (tmp_path / "stdin").read_text() == f"abc\n{key}\n"
+    done = _execute(["sh"], tmp_path, state_script(access, [user]))
+    assert done.returncode == 0, done.stderr
+    aliases = json.loads((tmp_path / "config.json").read_text())["aliases"]
+    assert (aliases["hub"]["accessKey"], aliases["hub"]["secretKey"], aliases["user0"]["secretKey"]) == (root, root, key)
+    calls = (tmp_path / "calls").read_text()
+    assert key not in calls
+    assert root not in calls
+
+
+@given(st.text())
+def test_a_root_user_is_refused_or_one_word(name: str) -> None:
+    try:
+        check_root_user("v", name)
+    except ValueError as exc:
+        assert str(exc).startswith("v: ")
+    else:
+        assert name.split() == [name]
+        name.encode()
+
+
+@given(st.lists(st.text(min_size=1), min_size=1))
+def test_a_policy_reaches_the_buckets_that_are_named(buckets: list[str]) -> None:
+    policy = json.loads(json.dumps(bucket_policy(buckets)))
+    objects, itself = (statement["Resource"] for statement in policy["Statement"])
+    assert [one.removeprefix("arn:aws:s3:::") for one in itself] == buckets
+    assert objects == [f"{one}/*" for one in itself]
+    assert same_policy(policy, bucket_policy(list(reversed(buckets))))

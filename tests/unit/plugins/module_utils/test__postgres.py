@@ -6,10 +6,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._postgres import (
     Database,
@@ -509,3 +513,86 @@ def test_diff_of_a_converged_server_is_empty() -> None:
     state = _with(d=DatabaseState("a", "UTF8", (), True, ("plpgsql", "postgis")))
     before, after = diff_of([ROLE], [Database("d", "a", ("postgis",))], state)
     assert before == after
+
+
+def test_superuser_gets_its_password_and_nothing_else() -> None:
+    superuser = Role("postgres", SERVER_PASSWORD)
+    rights = {column: not value for column, value in GOOD.items()}
+    for verifier, expected in ((SERVER_VERIFIER, []), (None, ["set the password of role postgres"])):
+        state = State("17", {"postgres": RoleState(rights, verifier)}, {}, {})
+        steps = plan([], [], state, lambda: SALT, superuser)
+        assert [step.description for step in steps] == expected
+        assert all(SERVER_PASSWORD not in statement for step in steps for statement in step.statements)
+    assert plan([], [], State("17", {"postgres": RoleState(rights, None)}, {}, {}), lambda: SALT) == []
+
+
+def test_state_script_asks_for_the_verifier_of_a_superuser_with_a_password() -> None:
+    script = state_script([Role("a", "hidden")], [Database("d", "postgres")], Role("postgres", "hidden"))
+    assert "r.rolname IN ('a', 'postgres') THEN r.rolpassword" in script
+    assert "hidden" not in script
+
+
+# ------------------------------------------------------------------------------------------------------------
+# Whatever characters there are
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+# The characters that mean something to SQL, to psql, or to both.
+NASTY = st.text(st.sampled_from("'\"\\$:;-/*`@|{}%#? \n\tüE🚀"), max_size=12)
+
+
+def as_the_server_reads(text: str, standard_conforming: bool) -> str:
+    """The value of one string literal, by the rules of PostgreSQL's manual; fails if the text is more or less than one."""
+    if text.startswith("E") or not standard_conforming:
+        match = re.fullmatch(r"E?'((?:[^'\\]|''|\\.)*)'", text, re.DOTALL)
+        assert match, text
+        return re.sub(r"\\(.)|''", lambda pair: pair[1] or "'", match[1], flags=re.DOTALL)
+    match = re.fullmatch(r"'((?:[^']|'')*)'", text, re.DOTALL)
+    assert match, text
+    return match[1].replace("''", "'")
+
+
+@given(TEXTS | NASTY, st.booleans())
+def test_the_server_reads_the_literal_that_was_meant(text: str, standard_conforming: bool) -> None:
+    assert as_the_server_reads(quote_literal(text), standard_conforming) == text
+
+
+@given(TEXTS | NASTY)
+def test_the_server_reads_the_identifier_that_was_meant(name: str) -> None:
+    match = re.fullmatch(r'"((?:[^"]|"")*)"', quote_identifier(name), re.DOTALL)
+    assert match
+    assert match[1].replace('""', '"') == name
+
+
+@given(TEXTS | NASTY)
+def test_psql_connects_to_the_database_that_was_meant(name: str) -> None:
+    command, option, uri = connect_command(name).split(" ")
+    assert (command, option) == ("\\connect", "-reuse-previous=on")
+    assert re.fullmatch(r"[A-Za-z0-9:/%._~-]*", uri)
+    assert unquote(urlsplit(uri).path.removeprefix("/")) == name
+
+
+@given(TEXTS.filter(bool) | NASTY.filter(bool), TEXTS | NASTY)
+@settings(max_examples=40, deadline=None)
+def test_a_verifier_is_one_of_its_password_only(password: str, other: str) -> None:
+    verifier = scram_verifier(password, SALT)
+    assert password_matches(password, verifier)
+    assert password_matches(other, verifier) is (saslprep(other) == saslprep(password))
+
+
+@given(TEXTS.filter(bool) | NASTY.filter(bool))
+@settings(max_examples=40, deadline=None)
+def test_no_statement_holds_the_password(password: str) -> None:
+    script = change_script(plan([Role("a", "x" + password + "yz")], [], EMPTY, lambda: SALT))
+    assert "x" + password + "yz" not in script
+
+
+@given(TEXTS | NASTY)
+def test_a_name_is_refused_or_comes_back(name: str) -> None:
+    try:
+        roles = parse_roles([{"name": name, "password": "x"}], "postgres")
+    except ValueError as exc:
+        assert str(exc).startswith("roles[0].name: ")
+    else:
+        assert roles == (Role(name, "x"),)
+        assert len(name.encode()) <= 63
+        assert "\n" not in name

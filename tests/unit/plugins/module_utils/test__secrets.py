@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ansible_collections.opengeoai.hub.plugins.module_utils import _files, _secrets
 from ansible_collections.opengeoai.hub.plugins.module_utils._secrets import (
     SecretRequest,
+    check_secret_value,
     generate_secret,
     merge_requests,
     reconcile_secrets,
@@ -267,3 +270,21 @@ def test_parallel_runs_agree(tmp_path: Path) -> None:
     assert [process.returncode for process in processes] == [0, 0, 0, 0]
     assert len(outputs) == 1
     assert len(json.loads(outputs.pop())) == 20
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.booleans())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_value_is_refused_or_kept_as_it_is(tmp_path: Path, value: str, given_before: bool) -> None:
+    try:
+        check_secret_value("it", value)
+    except ValueError:
+        with pytest.raises(ValueError):
+            merge_requests([{"name": "a", "value": value}])
+        return
+    if given_before:
+        reconcile_secrets(str(tmp_path), [SecretRequest("a", value="before")], *ME)
+    result = reconcile_secrets(str(tmp_path), merge_requests([{"name": "a", "value": value}]), *ME)
+    assert result.values == {"a": value}
+    assert (tmp_path / "a").read_bytes() == value.encode()
+    again = reconcile_secrets(str(tmp_path), [SecretRequest("a")], *ME)
+    assert (again.changed, again.values) == (False, {"a": value})

@@ -209,3 +209,21 @@ def as_text(value: Any) -> Any:
 def test_labels_say_all_that_was_given(options: dict[str, Any]) -> None:
     # A scalar cannot hold the dots or brackets that structure a name: names are letters only here, as Traefik's options are.
     assert unflatten(flatten("root", options))["root"] == as_text(options)
+
+
+@given(st.lists(st.text(min_size=1), min_size=1), st.text(), st.sampled_from(["http", "tcp"]))
+def test_a_rule_is_about_the_hosts_that_are_named(hosts: list[str], prefix: str, protocol: str) -> None:
+    route = {"name": "a", "hosts": hosts, "protocol": protocol, "path_prefix": prefix}
+    if any("`" in text for text in (*hosts, prefix)):
+        with pytest.raises(ValueError, match="contains a backquote"):
+            rule(route)
+        return
+    # A rule's texts stand between backquotes, and nothing in them means anything.
+    texts = rule(route).split("`")[1::2]
+    assert texts == [*hosts, *([prefix] if prefix else [])]
+
+
+@given(st.dictionaries(st.text(string.ascii_letters, min_size=1), st.text(), min_size=1))
+def test_a_text_stays_as_it_is_in_a_label(options: dict[str, str]) -> None:
+    wanted = {f"a.{key.lower()}": value for key, value in options.items()}
+    assert flatten("a", options) == wanted

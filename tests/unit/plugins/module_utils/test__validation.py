@@ -7,8 +7,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._secrets import check_secret_value
 from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
+    _ACCEPTED,
     domain_problem,
     email_problem,
     first_problems,
@@ -166,6 +170,15 @@ def test_first_problems(variables: dict[str, Any], expected: list[str]) -> None:
     assert first_problems(variables) == expected
 
 
+SECRETS = (
+    "mlflow_password",
+    "traefik_password",
+    "minio_root_password",
+    "postgres_password",
+    "postgres_gis_password",
+    "mlflow_database_password",
+    "mlflow_s3_secret_key",
+)
 GOOD: dict[str, Any] = {
     "stack_domain": "hub.example.org",
     "stack_acme_email": "admin@example.org",
@@ -190,13 +203,46 @@ GOOD: dict[str, Any] = {
             ["stack_registry is not set and docker_registry_ca_file is: set stack_registry to the registry with that CA"],
         ),
         (
-            {"mlflow_user": "a:b"},
-            ["mlflow_user is 'a:b': choose a name without a colon or control characters"],
+            {"mlflow_user": "a:b", "traefik_user": "a\u2028"},
+            [
+                "mlflow_user is 'a:b': choose a name without a colon or control characters",
+                "traefik_user is 'a\\u2028': choose a name without a colon or control characters",
+            ],
         ),
+        # Whatever the service itself takes.
         (
-            {"mlflow_database": "ml-flow"},
-            ["mlflow_database is 'ml-flow': use at most 63 lower-case letters, digits and underscores, beginning with a letter"],
+            {
+                "mlflow_user": " {{ ü }}\"'\\$# 👩\u200d🚀 שלום ",
+                "traefik_user": "%",
+                "mlflow_database": "Ml-Flow \"ü\" 🚀",
+                "postgres_user": "o'neil",
+                "postgres_database": " {{ x",
+                "minio_root_user": "ädm/in+{%:'\"\\$#",
+                "mlflow_password": " {{ x }} ",
+                "postgres_gis_password": "\t{% x \u2028 ",
+                "mlflow_s3_secret_key": "  {{ 'ü' }}🚀  ",
+                "minio_root_password": "{# 'ü' \\ 🚀",
+                "mlflow_bucket": "a.b-c",
+            },
+            [],
         ),
+        ({"mlflow_database": 7}, ["mlflow_database is no text: put it in quotes"]),
+        ({"mlflow_database": "pg_x"}, ['mlflow_database: "pg_x" is reserved by PostgreSQL; choose another name']),
+        ({"postgres_database": "ü" * 32}, [f'postgres_database: "{"ü" * 32}" is longer than 63 bytes; shorten it']),
+        ({"postgres_user": "a\nb"}, ['postgres_user: "a\\nb" holds a control character; use printable characters']),
+        (
+            {"postgres_user": "postgres"},
+            ['postgres_user: "postgres" is the superuser and the database of the server itself; choose another name'],
+        ),
+        ({"minio_root_user": "ab"}, ['minio_root_user: "ab" has 2 characters; MinIO wants 3 at least']),
+        ({"mlflow_bucket": "A"}, ['mlflow_bucket: "A" has 1 characters; use 3 to 63']),
+        ({"mlflow_password": 12345678}, ["mlflow_password (not shown) is no text: put it in quotes"]),
+        ({"mlflow_password": "half \ud800"}, ["mlflow_password (not shown) holds half of a character, which is no text: write it anew"]),
+        (
+            {"minio_root_password": " sesame open"},
+            ["minio_root_password: has white space at an end, which MinIO takes off; write it without"],
+        ),
+        ({"mlflow_s3_secret_key": "sesame\topen"}, ["mlflow_s3_secret_key: holds a control character; use printable characters"]),
         (
             {"mlflow_password": ""},
             ["mlflow_password is set and empty: give it a value, or do not set it and let the host generate one"],
@@ -240,3 +286,20 @@ GOOD: dict[str, Any] = {
 )
 def test_problems(changes: dict[str, Any], expected: list[str]) -> None:
     assert problems({**GOOD, **changes}) == expected
+
+
+@given(st.dictionaries(st.sampled_from([*_ACCEPTED, *SECRETS, "mlflow_user", "traefik_user"]), st.text() | st.none() | st.integers()))
+def test_whatever_is_given_there_is_a_message_and_no_secret_in_it(changes: dict[str, Any]) -> None:
+    found = problems({**GOOD, **changes})
+    assert all(any(problem.startswith(variable) for variable in changes) for problem in found)
+    for variable in SECRETS:
+        value = changes.get(variable)
+        about = [problem for problem in found if problem.startswith(variable)]
+        assert not about or f"{variable}: " in about[0] or f"{variable} (not shown)" in about[0] or value == ""
+        if isinstance(value, str) and len(value) > 4 and not value.isascii():
+            assert not any(value in problem for problem in about)
+        # What is not refused is one line of a file.
+        if variable in changes and not about:
+            assert isinstance(value, str)
+            check_secret_value(variable, value)
+            value.encode()

@@ -86,7 +86,7 @@ def test_check_mode_only_reads(run: Run) -> None:
 
 FAILURES: list[tuple[dict[str, Any], list[tuple[int, str, str]], str]] = [
     ({"wait_timeout": -1}, [], "wait_timeout: -1 is negative; give seconds, 0 or more"),
-    ({"root_user": "ab"}, [], "root_user: has 2 characters; MinIO wants 3 at least"),
+    ({"root_user": "ab"}, [], 'root_user: "ab" has 2 characters; MinIO wants 3 at least'),
     ({"root_password": "short"}, [], "root_password: has 5 characters; MinIO wants 8 at least"),
     ({"buckets": [{"name": "x"}]}, [], 'buckets[0].name: "x" has 1 characters; use 3 to 63'),
     (

@@ -116,7 +116,7 @@ def test_error_of_a_change_is_rid_of_the_verifier(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verifier = scram_verifier(PASSWORD, b"0123456789abcdef")
-    monkeypatch.setattr(postgres_databases.plan, "__defaults__", (lambda: b"0123456789abcdef",))
+    monkeypatch.setattr(postgres_databases.plan, "__defaults__", (lambda: b"0123456789abcdef", None))
     result = run(
         WANTED, _ready(EMPTY), (3, "opengeoai-ready\n", f"LINE 1: CREATE ROLE PASSWORD '{verifier}'")
     )

@@ -560,6 +560,14 @@ def test_info_prints_json(tmp_path: Path) -> None:
     info = json.loads(done.stdout)
     assert info["credentials"]["mlflow"] == {"user": "mlflow", "password": 'p"w\\é'}
     assert info["rustdesk_public_key"] == "KEY="
+    (tmp_path / "rotation.json").write_text('{"mlflow_password": "new", "a": "new"}')
+    done = run_tool("--config", config, "info")
+    assert (done.returncode, json.loads(done.stdout)) == (0, info)
+    assert done.stderr == "a rotation is not over (a, mlflow_password): end it by the playbook rotate.yml or site.yml\n"
+    (tmp_path / "rotation.json").write_text("{")
+    done = run_tool("--config", config, "info")
+    assert "rotation.json cannot be read" in done.stderr
+    (tmp_path / "rotation.json").unlink()
     (tmp_path / "id.pub").unlink()
     done = run_tool("--config", config, "info")
     assert (done.returncode, json.loads(done.stdout)["rustdesk_public_key"]) == (0, None)
