@@ -8,7 +8,7 @@ import pathlib
 import typing as t
 
 import yaml
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
@@ -43,6 +43,9 @@ class ActionModule(ActionBase):
         values: dict[str, t.Any] = {}
         for role in roles:
             options = role_options(role)
+            secrets = [name for name, option in options.items() if option.get("no_log")]
+            found += self._unreadable(secrets, variables)
+            self._fail_on(found)
             given = self._values(options, variables)
             validator = ArgumentSpecValidator(options)
             found += validator.validate(given).error_messages
@@ -53,6 +56,19 @@ class ActionModule(ActionBase):
 
     def _values(self, names: t.Iterable[str], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         return {name: self._templar.template(variables[name]) for name in names if name in variables}
+
+    def _unreadable(self, names: t.Iterable[str], variables: t.Mapping[str, t.Any]) -> list[str]:
+        """Secrets that are no template and look like one: the error that Ansible would give shows a part of them."""
+        found = []
+        for name in names:
+            try:
+                self._values([name], variables)
+            except AnsibleError:
+                found.append(
+                    f"{name} (not shown) cannot be rendered: define the variables that it refers to, "
+                    "or, if its braces mean nothing, mark it with !unsafe"
+                )
+        return found
 
     @staticmethod
     def _fail_on(found: t.Sequence[str]) -> None:

@@ -165,8 +165,8 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
 
     :param specifications: of every service of the stack, in any order.
     :param registry: private registry that stands in front of all images, or none.
-    :return: a mapping with `services` (names), `images`, `hosts`, `ports` (of the host), `secrets`, `secret_groups`, `directories`, `databases`,
-      `database_roles`, `buckets`, `bucket_users` and `manifest` (what the host's tool reads).
+    :return: a mapping with `services` (names), `images`, `hosts`, `ports` (of the host), `secrets`, `secret_groups`,
+      `directories`, `databases`, `database_roles`, `buckets`, `bucket_users` and `manifest` (what the host's tool reads).
     :raises ValueError: for an unusable specification, an unknown dependency, or a name, port or host name that two services claim.
     """
     services = sorted((normalise(given) for given in specifications), key=lambda service: str(service["name"]))

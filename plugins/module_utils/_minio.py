@@ -122,7 +122,9 @@ def check_root_user(variable: str, name: str) -> None:
         raise ValueError(f"{variable}: {json.dumps(name)} holds a control character; use printable characters")
     # A signature names the user between commas and equals signs, and MinIO drops all spaces before it reads that.
     if any(char in "=," or char.isspace() for char in name):
-        raise ValueError(f"{variable}: {shown} holds a space, a comma or an equals sign, which MinIO cannot tell from its surroundings; use others")
+        raise ValueError(
+            f"{variable}: {shown} holds a space, a comma or an equals sign, which MinIO cannot tell from its surroundings; use others"
+        )
 
 
 def check_root_password(variable: str, password: str) -> None:

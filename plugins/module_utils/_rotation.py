@@ -44,7 +44,9 @@ def rotation(secrets: t.Sequence[t.Mapping[str, t.Any]], groups: t.Mapping[str, 
             chosen.append(name)
     left = {name for name in chosen if name not in given}
     if not left:
-        raise ValueError(f"{VARIABLE}: nothing is left to rotate, since variables set all that is named; change those and run the site playbook")
+        raise ValueError(
+            f"{VARIABLE}: nothing is left to rotate, since variables set all that is named; change those and run the site playbook"
+        )
     return [name for name in names if name in left or name in {salt_of(one) for one in left}]
 
 

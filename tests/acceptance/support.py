@@ -10,8 +10,10 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 import shlex
+import signal
 import socket
 import ssl
 import struct
@@ -19,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,12 +33,13 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from lab import images as lab_images  # noqa: E402
+from lab import machine as lab_machine  # noqa: E402
 from lab.settings import NETWORK as LAB_NETWORK  # noqa: E402
 
 SERVICES = ("socket-proxy", "traefik", "homepage", "mlflow", "minio", "postgres", "hbbr", "hbbs")
 SECRETS_DIR = "/etc/opengeoai/secrets"
 # Names by which the lab knows the images that serve as clients, and the role whose default holds where a registry answers.
-CLIENTS = {"mlflow": "mlflow", "postgres": "postgres-17"}
+CLIENTS = {"minio": "minio", "mlflow": "mlflow", "postgres": "postgres-17"}
 WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -117,7 +121,8 @@ class Psql:
             "connect_timeout": "10",
             **overrides,
         }
-        connection = " ".join(f"{key}='{value}'" for key, value in words.items())
+        escaped = {key: value.replace("\\", "\\\\").replace("'", "\\'") for key, value in words.items()}
+        connection = " ".join(f"{key}='{value}'" for key, value in escaped.items())
         command = ["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1", connection]
         return self.outside.run("postgres", command, [words["host"]], {"PGPASSWORD": self.password}, stdin=sql, timeout=60)
 
@@ -230,10 +235,94 @@ def websocket_exchange(link: socket.socket, opcode: int, payload: bytes) -> tupl
 # Secrets
 
 
+BCRYPT = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
+
+
+def forms(value: str) -> set[str]:
+    """How a secret may be written down: as it is, escaped, or encoded. Of a key it is the longest line that counts."""
+    value = max(value.split("\n"), key=len)
+    written = {
+        value,
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        json.dumps(json.dumps(value))[3:-3],
+        repr(value)[1:-1],
+        ascii(value)[1:-1],
+        shlex.quote(value),
+        urllib.parse.quote(value),
+        urllib.parse.quote(value, safe=""),
+        urllib.parse.quote_plus(value),
+    }
+    # Base64 of something longer that it is in, such as a name, a colon and a password: it may begin at any of three places.
+    for before in range(3):
+        encoded = base64.b64encode(b"\0" * before + value.encode()).decode().rstrip("=")
+        end = len(encoded) - (1 if (before + len(value.encode())) % 3 else 0)
+        inner = encoded[(0, 2, 3)[before] : end]
+        written |= {inner, inner.translate(str.maketrans("+/", "-_"))}
+    return written
+
+
 def leaked(text: str, secret_values: Mapping[str, str]) -> list[str]:
-    """Names of the secrets that are in a text. Of a key it is the longest line that counts."""
+    """Names of the secrets that are in a text in any form; a hash of a password counts as one."""
     assert text
-    return [name for name, value in secret_values.items() if max(value.split("\n"), key=len) in text]
+    found = [name for name, value in secret_values.items() if any(form in text for form in forms(value))]
+    return found + (["a bcrypt hash"] if BCRYPT.search(text) else [])
+
+
+def on_machine(vm: str, script: str, stdin: str = "", user: str = "root") -> str:
+    """Run Python there. What is secret goes to its standard input: sudo tells the journal all arguments."""
+    command = ["sudo", "-u", user, "python3", "-c", script]
+    done = subprocess.run(
+        [*lab_machine.ssh_command(vm), shlex.join(command)], input=stdin.encode(), capture_output=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    return done.stdout.decode(errors="replace")
+
+
+# All files that can be read again after a power loss or by another process, without what images are made of.
+_SCAN_FILES = r"""
+import json, os, stat, subprocess, sys
+patterns = os.memfd_create("patterns")
+os.write(patterns, sys.stdin.buffer.read())
+layers = ["/var/lib/docker/overlay2", "/var/lib/docker/vfs", "/var/lib/docker/fuse-overlayfs", "/var/lib/containerd"]
+skipped = ["/proc", "/sys", "/dev", *layers]
+tests = [word for path in skipped for word in ("-path", path, "-o")][:-1]
+find = subprocess.Popen(["find", "/", "(", *tests, ")", "-prune", "-o", "-type", "f", "-print0"], stdout=subprocess.PIPE)
+grep = ["xargs", "-0", "-r", "grep", "-lasF", "-f", f"/proc/{os.getpid()}/fd/{patterns}", "--"]
+found = subprocess.run(grep, stdin=find.stdout, stdout=subprocess.PIPE, env={"PATH": os.environ["PATH"], "LC_ALL": "C"}).stdout
+def shut(path):
+    # To others, itself or a directory above it.
+    while path != "/":
+        if not os.stat(path).st_mode & 0o077:
+            return True
+        path = os.path.dirname(path)
+    return False
+paths = found.decode(errors="surrogateescape").splitlines()
+print(json.dumps([{"path": path, "uid": os.stat(path).st_uid, "shut": shut(path)} for path in paths if os.path.exists(path)]))
+"""
+
+
+def files_with(vm: str, secret_values: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The machine's files that hold a secret in any form: path, owner, and whether only the owner gets at it."""
+    patterns = sorted({form for value in secret_values.values() for form in forms(value)})
+    found: list[dict[str, Any]] = json.loads(on_machine(vm, _SCAN_FILES, "\n".join(patterns) + "\n"))
+    return found
+
+
+_SCAN_PROCESSES = r"""
+import glob, sys
+for path in glob.glob("/proc/[0-9]*/cmdline") + glob.glob("/proc/[0-9]*/environ"):
+    try:
+        with open(path, "rb") as file:
+            sys.stdout.buffer.write(file.read().replace(b"\0", b" ") + b"\n")
+    except OSError:
+        pass
+"""
+
+
+def processes_seen_by(vm: str, user: str) -> str:
+    """Arguments and environments of all processes, as far as a user may read them."""
+    return on_machine(vm, _SCAN_PROCESSES, user=user)
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -266,22 +355,50 @@ class Site:
     host: Any
     inventory: Path
 
-    def run(self, *arguments: str, inventory: Path | None = None, watch: bool = False) -> SiteRun:
+    def command(self, *arguments: str, playbook: str = "site.yml", inventory: Path | None = None) -> list[str]:
+        """The command line of a run."""
+        program = str(Path(sys.executable).with_name("ansible-playbook"))
+        return [program, playbook, "-i", str(inventory or self.inventory), *arguments]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a run."""
+        return {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+
+    def interrupt(self, task: str, *arguments: str, playbook: str = "site.yml") -> str:
+        """Run a playbook and kill it as soon as it says that it begins with a task; returns what it said until then."""
+        said = ""
+        with subprocess.Popen(
+            self.command(*arguments, playbook=playbook),
+            cwd=ROOT,
+            env={**self.environment, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                said += line
+                if line.startswith("TASK [") and task in line:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    break
+        assert process.returncode == -signal.SIGKILL, said[-3000:]
+        return said
+
+    def run(self, *arguments: str, playbook: str = "site.yml", inventory: Path | None = None, watch: bool = False) -> SiteRun:
         """Run it; `watch` also collects the command lines of the machine's processes meanwhile.
 
         Module runs are counted on the machine: each is one `sudo` of Ansible, and sudo tells the journal.
         """
-        command = [
-            *(str(Path(sys.executable).with_name("ansible-playbook")), "site.yml"),
-            *("-i", str(inventory or self.inventory), *arguments),
-        ]
         cursor = self._journal_cursor()
         begun = time.monotonic()
         with watched_processes(self.host) if watch else contextlib.nullcontext(lambda: "") as processes:
             done = subprocess.run(
-                command,
+                self.command(*arguments, playbook=playbook, inventory=inventory),
                 cwd=ROOT,
-                env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -295,9 +412,9 @@ class Site:
         module_runs = sum("BECOME-SUCCESS-" in line and "COMMAND=" in line for line in journal.splitlines())
         return SiteRun(done.returncode, done.stdout, module_runs, seconds, seen, journal)
 
-    def converge(self, *arguments: str, watch: bool = False) -> SiteRun:
+    def converge(self, *arguments: str, playbook: str = "site.yml", watch: bool = False) -> SiteRun:
         """A run that must succeed."""
-        done = self.run(*arguments, watch=watch)
+        done = self.run(*arguments, playbook=playbook, watch=watch)
         assert done.returncode == 0, done.output[-6000:]
         return done
 

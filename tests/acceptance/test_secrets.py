@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import json
-import re
+import secrets
 from typing import Any
 
 import pytest
 
-from .support import SECRETS_DIR, SERVICES, docker_inspect, leaked
+from .support import BCRYPT, SECRETS_DIR, SERVICES, docker_inspect, files_with, leaked, on_machine, processes_seen_by
 
 EXPECTED = {
     "traefik_password",
@@ -22,7 +21,6 @@ EXPECTED = {
     "postgres_password",
     "postgres_gis_password",
 }
-BCRYPT = re.compile(r"\$2[aby]\$\d\d\$")
 
 
 def test_secrets_are_kept_by_root_alone(host: Any, secret_values: dict[str, str]) -> None:
@@ -57,14 +55,144 @@ def test_info_is_for_root_only(host: Any) -> None:
     assert not refused.stdout
 
 
-def test_nothing_shows_in_inspect(host: Any, secret_values: dict[str, str]) -> None:
-    text = json.dumps(docker_inspect(host), ensure_ascii=False)
-    assert leaked(text, secret_values) == []
-    assert not BCRYPT.search(text)
+# ------------------------------------------------------------------------------------------------------------
+# Places where a secret may show. Each is a function, so that a test can show that it finds something.
 
 
-def test_nothing_shows_in_the_list_of_processes(host: Any, secret_values: dict[str, str]) -> None:
-    assert leaked(host.check_output("ps -eww -o args"), secret_values) == []
+def inspected(host: Any, vm: str) -> str:
+    """What the engine says of everything that it has."""
+    text = ""
+    for kind, names in (
+        ("container", "docker ps --all --quiet"),
+        ("image", "docker image ls --all --quiet"),
+        ("network", "docker network ls --quiet"),
+        ("volume", "docker volume ls --quiet"),
+    ):
+        text += str(host.check_output(f"{names} | sort -u | xargs --no-run-if-empty docker {kind} inspect"))
+    return text
+
+
+def container_logs(host: Any, vm: str) -> str:
+    """The logs of all containers."""
+    names = host.check_output("docker ps --all --quiet").split()
+    return str(host.check_output("; ".join(f"docker logs {name} 2>&1" for name in names) + "; echo ."))
+
+
+def journal(host: Any, vm: str) -> str:
+    """The journal since the machine was started, with all fields."""
+    return str(host.check_output("journalctl --boot --no-pager --all --output=json"))
+
+
+def seen_by_nobody(host: Any, vm: str) -> str:
+    """Arguments and environments of processes, as a user of the machine sees them."""
+    return processes_seen_by(vm, "nobody")
+
+
+PLACES = {one.__name__: one for one in (inspected, container_logs, journal, seen_by_nobody)}
+
+
+@pytest.fixture(scope="session")
+def hidden(host: Any, secret_values: dict[str, str], variables: dict[str, str]) -> dict[str, str]:
+    """All that must not show: secrets, hashes of passwords, and what this inventory adds."""
+    texts = host.check_output("cat /etc/opengeoai/traefik/dynamic/*-auth.yml")
+    hashes = {f"hash {number}": found for number, found in enumerate(BCRYPT.findall(texts))}
+    assert len(hashes) >= 2
+    return {**secret_values, **hashes, **{name: value for name, value in variables.items() if name == "docker_registry_password"}}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_nothing_shows(host: Any, vm: str, hidden: dict[str, str], place: str) -> None:
+    assert leaked(PLACES[place](host, vm), hidden) == []
+
+
+def test_environments_are_shut(host: Any) -> None:
+    assert host.run("sudo -u nobody cat /proc/1/environ").rc != 0
+
+
+def wrong_files(vm: str, values: dict[str, str]) -> list[str]:
+    """Files that hold a secret, and are in the wrong place, or open to others."""
+    return [
+        one["path"]
+        for one in files_with(vm, values)
+        # The engine keeps the login of a registry there.
+        if not (one["shut"] and one["path"].startswith(("/etc/opengeoai/", "/var/lib/opengeoai/", "/root/.docker/config.json")))
+    ]
+
+
+def test_files_with_secrets_are_shut_and_in_their_places(vm: str, hidden: dict[str, str]) -> None:
+    holders = files_with(vm, hidden)
+    # What is there for certain, so that the search looks in the right way.
+    paths = {one["path"] for one in holders}
+    assert paths >= {f"{SECRETS_DIR}/{name}" for name in EXPECTED}
+    assert paths >= {"/etc/opengeoai/mlflow/pgpass", "/etc/opengeoai/mlflow/aws-key.json", "/etc/opengeoai/minio/root_password"}
+    assert any(path.startswith("/etc/opengeoai/traefik/dynamic/") for path in paths)
+    assert wrong_files(vm, hidden) == []
+
+
+# What a leak would look like, by place; $1 is a word that nobody knows but the test. It is told through the environment of a shell on
+# the machine, never as an argument.
+PLANTS = {
+    "environment of a container": ("inspected", 'docker create --name leak --env "WORD=$1" "$2"', "docker rm leak"),
+    "label of a network": ("inspected", 'docker network create --label "word=$1" leak', "docker network rm leak"),
+    "label of a volume": ("inspected", 'docker volume create --label "word=$1" leak', "docker volume rm leak"),
+    "label of an image": (
+        "inspected",
+        'printf "FROM scratch\\nLABEL word=%s\\n" "$(printf %s "$1" | base64 -w 0)" | DOCKER_BUILDKIT=0 docker build --tag leak -',
+        "docker rmi leak",
+    ),
+    "arguments of a process": (
+        "seen_by_nobody",
+        'nohup python3 -c "import time; time.sleep(60)" "$1" >/dev/null 2>&1 & echo $! >/run/leak',
+        "kill $(cat /run/leak)",
+    ),
+    "environment of a user's process": (
+        "seen_by_nobody",
+        'nohup setpriv --reuid nobody --clear-groups env WORD="$1" sleep 60 >/dev/null 2>&1 & echo $! >/run/leak',
+        "kill $(cat /run/leak)",
+    ),
+    "journal": ("journal", 'logger "login with $1"', "true"),
+    "log of a container": ("container_logs", 'docker run --name leak --entrypoint printf "$2" "%s" "$1" >/dev/null', "docker rm leak"),
+}
+
+
+def plant(vm: str, command: str, word: str, image: str) -> None:
+    """Run a shell command with the word as $1; the word itself goes over standard input."""
+    script = "import subprocess, sys; word, image = sys.stdin.read().splitlines(); "
+    script += f"subprocess.run(['sh', '-c', {command!r}, 'sh', word, image], check=True, stdout=subprocess.DEVNULL)"
+    on_machine(vm, script, f"{word}\n{image}\n")
+
+
+@pytest.mark.parametrize("kind", PLANTS)
+def test_a_leak_would_be_found(host: Any, vm: str, kind: str) -> None:
+    place, command, undo = PLANTS[kind]
+    word = f'le"ak {secrets.token_hex(8)}\\é'
+    assert leaked(PLACES[place](host, vm), {"word": word}) == []
+    plant(vm, command, word, docker_inspect(host, "mlflow")["mlflow"]["Config"]["Image"])
+    try:
+        assert leaked(PLACES[place](host, vm), {"word": word}) == ["word"]
+    finally:
+        host.run(undo)
+
+
+# An open file, a shut one in the wrong place, an encoded one that a container's configuration could be, a file of somebody else's.
+@pytest.mark.parametrize(
+    "command",
+    [
+        'printf "x%sx" "$1" >/tmp/leak; chmod 0644 /tmp/leak; echo /tmp/leak',
+        'umask 077; printf "x%sx" "$1" >/var/log/leak; echo /var/log/leak',
+        'umask 077; mkdir -p /root/.ansible; printf "user:%s" "$1" | base64 -w 0 >/root/.ansible/leak; echo /root/.ansible/leak',
+        'printf %s "$1" >/var/lib/docker/containers/leak.json; echo /var/lib/docker/containers/leak.json',
+        'printf %s "$1" >/etc/opengeoai/leak; chmod 0640 /etc/opengeoai/leak; echo /etc/opengeoai/leak',
+    ],
+)
+def test_a_leaking_file_would_be_found(host: Any, vm: str, command: str) -> None:
+    word = f'le"ak {secrets.token_hex(8)}\\é'
+    path = command.rpartition(" ")[2]
+    plant(vm, command, word, "")
+    try:
+        assert wrong_files(vm, {"word": word}) == [path]
+    finally:
+        host.check_output(f"rm -f {path}")
 
 
 def test_nothing_shows_in_the_environment_of_processes(host: Any, secret_values: dict[str, str]) -> None:
@@ -75,21 +203,3 @@ def test_nothing_shows_in_the_environment_of_processes(host: Any, secret_values:
         text = host.check_output("; ".join(f"cat /proc/{pid}/environ" for pid in pids) + "; echo .")
         found[name] = leaked(text, secret_values)
     assert found == {name: [] for name in SERVICES}
-
-
-@pytest.mark.parametrize("name", SERVICES)
-def test_nothing_shows_in_the_log(host: Any, secret_values: dict[str, str], name: str) -> None:
-    text = host.check_output(f"docker logs {name} 2>&1; echo .")
-    assert leaked(text, secret_values) == []
-
-
-def test_nothing_shows_in_the_journal(host: Any, secret_values: dict[str, str]) -> None:
-    assert leaked(host.check_output("journalctl --boot --no-pager --output=cat"), secret_values) == []
-
-
-def test_rendered_files_with_secrets_are_shut(host: Any, secret_values: dict[str, str]) -> None:
-    listed = host.check_output("find /etc/opengeoai -type f ! -path '/etc/opengeoai/secrets/*' -printf '%m %p\\n'")
-    modes = {path: int(mode, 8) for mode, path in (line.split(" ", 1) for line in listed.splitlines())}
-    holders = [path for path in modes if leaked(host.check_output(f"cat {path}; echo ."), secret_values)]
-    assert holders, "no file hands a secret over, so this test looks in the wrong place"
-    assert {path: modes[path] for path in holders if modes[path] & 0o077} == {}

@@ -590,9 +590,8 @@ def test_no_statement_holds_the_password(password: str) -> None:
 def test_a_name_is_refused_or_comes_back(name: str) -> None:
     try:
         roles = parse_roles([{"name": name, "password": "x"}], "postgres")
-    except ValueError as exc:
-        assert str(exc).startswith("roles[0].name: ")
-    else:
-        assert roles == (Role(name, "x"),)
-        assert len(name.encode()) <= 63
-        assert "\n" not in name
+    except ValueError:
+        return
+    assert roles == (Role(name, "x"),)
+    assert len(name.encode()) <= 63
+    assert "\n" not in name
