@@ -52,6 +52,8 @@ def htpasswd(password: str, user: str, salt: str, rounds: int = 10) -> str:
         raise ValueError(
             f"user {user!r} is unusable for basic authentication: it must not be empty or contain a colon or control characters"
         )
+    if user != user.strip():
+        raise ValueError(f"user {user!r} has white space at an end, which Traefik takes off; write it without")
     try:
         encoded = password.encode()
     except UnicodeEncodeError as exc:

@@ -114,9 +114,11 @@ def registry_problem(variable: str, value: t.Any) -> str | None:
 
 def user_problem(variable: str, value: t.Any) -> str | None:
     """Why a value is not a name for basic authentication, or None if it is."""
-    if isinstance(value, str) and value and ":" not in value and not has_unprintable(value):
-        return None
-    return f"{variable} is {value!r}: choose a name without a colon or control characters"
+    if not isinstance(value, str) or not value or ":" in value or has_unprintable(value):
+        return f"{variable} is {value!r}: choose a name without a colon or control characters"
+    if value != value.strip():
+        return f"{variable} is {value!r}: write it without the white space at its ends, which Traefik takes off"
+    return None
 
 
 def named_problem(variable: str, value: t.Any, *checks: t.Callable[[str, str], None]) -> str | None:

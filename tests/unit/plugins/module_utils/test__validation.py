@@ -212,7 +212,7 @@ GOOD: dict[str, Any] = {
         # Whatever the service itself takes.
         (
             {
-                "mlflow_user": " {{ ü }}\"'\\$# 👩\u200d🚀 שלום ",
+                "mlflow_user": "{{ ü }}\"'\\$# 👩\u200d🚀 שלום",
                 "traefik_user": "%",
                 "mlflow_database": "Ml-Flow \"ü\" 🚀",
                 "postgres_user": "o'neil",
@@ -225,6 +225,10 @@ GOOD: dict[str, Any] = {
                 "mlflow_bucket": "a.b-c",
             },
             [],
+        ),
+        (
+            {"mlflow_user": " a"},
+            ["mlflow_user is ' a': write it without the white space at its ends, which Traefik takes off"],
         ),
         ({"mlflow_database": 7}, ["mlflow_database is no text: put it in quotes"]),
         ({"mlflow_database": "pg_x"}, ['mlflow_database: "pg_x" is reserved by PostgreSQL; choose another name']),

@@ -114,3 +114,15 @@ def foreign_directory() -> Iterator[str]:
 def test_unreadable_directory(foreign_directory: str, capsys: pytest.CaptureFixture[str]) -> None:
     result = run(capsys, path=foreign_directory, secrets=[{"name": "a"}])
     assert result["msg"] == f"{foreign_directory} cannot be opened: Permission denied; run the task as root"
+
+
+def test_rotation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    entries = [{"name": "a"}, {"name": "b"}]
+    old = run(capsys, path=str(tmp_path), secrets=entries)["secrets"]
+    staged = run(capsys, path=str(tmp_path), secrets=entries, rotate=["a"])
+    assert (staged["changed"], staged["staged"], staged["diff"]["after"]) == (True, ["a"], "a: to be rotated\n")
+    assert staged["secrets"]["a"] != old["a"]
+    assert staged["secrets"]["a"] not in json.dumps({key: value for key, value in staged.items() if key != "secrets"})
+    done = run(capsys, path=str(tmp_path), secrets=entries, promote=True)
+    assert (done["changed"], done["staged"], done["updated"], done["secrets"]) == (True, [], ["a"], staged["secrets"])
+    assert run(capsys, path=str(tmp_path), secrets=entries)["changed"] is False
