@@ -71,7 +71,12 @@ def test_dynamic_file() -> None:
     )
 
 
-@given(st.recursive(st.text() | st.booleans(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))
+# What means something to Go's templates, to JSON, or to YAML, beside any text.
+PIECES = ["{", "{{", "}}", "\\", '"', "'", "%", "#", ":", "- ", "\n", "ü", "\x7f", "\x85", "\u2028", "\ufeff", "\uffff", "🚀"]
+TEXTS = st.lists(st.sampled_from(PIECES), min_size=1).map("".join) | st.text()
+
+
+@given(st.recursive(TEXTS | st.booleans(), lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner), max_leaves=8))
 def test_traefik_reads_what_was_written(value: Any) -> None:
     document = {"http": value}
     text = dynamic_file(document)
