@@ -147,7 +147,7 @@ PLANTS = {
     ),
     "environment of a user's process": (
         "seen_by_nobody",
-        'nohup setpriv --reuid nobody --clear-groups env WORD="$1" sleep 60 >/dev/null 2>&1 & echo $! >/run/leak',
+        'nohup setpriv --reuid nobody --regid nogroup --clear-groups env WORD="$1" sleep 60 >/dev/null 2>&1 & echo $! >/run/leak',
         "kill $(cat /run/leak)",
     ),
     "journal": ("journal", 'logger "login with $1"', "true"),
