@@ -49,6 +49,12 @@ def host_port(published: str) -> tuple[int, str]:
     return int(parts[-2]), protocol or "tcp"
 
 
+def _public_ports(services: t.Sequence[Specification]) -> list[tuple[int, str]]:
+    """Ports that are published to others than the host itself."""
+    ports = [port for service in services for port in service["ports"]]
+    return sorted({host_port(port) for port in ports if not port.startswith(("127.", "[::1]"))})
+
+
 def _check_together(services: t.Sequence[Specification]) -> None:
     names = [service["name"] for service in services]
     owners: dict[t.Any, str] = {}
@@ -108,7 +114,9 @@ def _routes(services: t.Sequence[Specification]) -> list[dict[str, t.Any]]:
             "protocol": route["protocol"],
             "entrypoint": route["entrypoint"] or "websecure",
             "path": (route["path_prefix"] or "") + route["url_path"],
-            "expect": [401] if route["basic_auth"] else list(route["expect"]),
+            # The host itself asks, and need not be in a list of allowed networks.
+            "expect": [*([401] if route["basic_auth"] else route["expect"]), *([403] if route["allowed_networks"] else [])],
+            "restricted": bool(route["allowed_networks"]),
         }
         for service in services
         for route in service["routes"]
@@ -165,8 +173,9 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
 
     :param specifications: of every service of the stack, in any order.
     :param registry: private registry that stands in front of all images, or none.
-    :return: a mapping with `services` (names), `images`, `hosts`, `ports` (of the host), `secrets`, `secret_groups`,
-      `directories`, `databases`, `database_roles`, `buckets`, `bucket_users` and `manifest` (what the host's tool reads).
+    :return: a mapping with `services` (names), `images`, `hosts`, `ports` (of the host), `public_ports` (those not of its loopback only),
+      `secrets`, `secret_groups`, `directories`, `databases`, `database_roles`, `buckets`, `bucket_users` and `manifest` (what the host's
+      tool reads).
     :raises ValueError: for an unusable specification, an unknown dependency, or a name, port or host name that two services claim.
     """
     services = sorted((normalise(given) for given in specifications), key=lambda service: str(service["name"]))
@@ -176,6 +185,7 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
         "images": sorted({image_reference(service["image"], registry) for service in services}),
         "hosts": sorted({route["host"] for route in _routes(services)}, key=lambda host: (host.count("."), host)),
         "ports": sorted({host_port(port) for service in services for port in service["ports"]}),
+        "public_ports": _public_ports(services),
         "secrets": _secrets(services),
         "secret_groups": _secret_groups(services),
         "directories": _directories(services),

@@ -54,6 +54,12 @@ def _network(specification: Specification, networks: t.Mapping[str, str], key: s
     return networks[key]
 
 
+def _opened_inside(route: t.Mapping[str, t.Any], networks: t.Sequence[str]) -> dict[str, t.Any]:
+    """A route that containers of the data network use too; an allow list is not meant to keep those out."""
+    allowed = route["allowed_networks"]
+    return {**route, "allowed_networks": [*allowed, *networks] if allowed and route["inside"] else allowed}
+
+
 def docker_container_arguments(
     given: t.Mapping[str, t.Any], context: t.Mapping[str, t.Any], digest: str = ""
 ) -> dict[str, t.Any]:
@@ -61,7 +67,8 @@ def docker_container_arguments(
 
     :param given: a service specification.
     :param context: what all services share: `networks` (key to name), `registry` or none, `certificate_resolver` or none,
-      `engine_api` (version of the engine's API, such as 1.44) or none.
+      `engine_api` (version of the engine's API, such as 1.44) or none,
+      `inside_networks` (addresses of the data network) or none.
     :param digest: of the rendered configuration; a label carries it, so that a change re-creates the container, also after an
       interrupted run.
     :raises ValueError: for an unusable specification or an unknown network.
@@ -74,7 +81,7 @@ def docker_container_arguments(
         DIGEST_LABEL: digest,
         **_dashboard_labels(specification),
         **traefik_labels(
-            specification["routes"],
+            [_opened_inside(route, context.get("inside_networks") or []) for route in specification["routes"]],
             network=_network(specification, networks, routed[0]) if routed else None,
             certificate_resolver=context.get("certificate_resolver"),
         ),

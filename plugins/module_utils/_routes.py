@@ -89,6 +89,9 @@ def ask(route: t.Mapping[str, t.Any], address: str, port: int, ca_file: str | No
                 plain.sendall(_POSTGRES_TLS_REQUEST)
                 if plain.recv(1) != _POSTGRES_TLS_ACCEPTED:
                     return Answer(route["name"], url, "it refuses TLS")
+            if route["restricted"] and route["protocol"] == "tcp":
+                # The host itself may not be in the list of allowed networks, and is then hung up on.
+                return Answer(route["name"], url)
             with tls_context(ca_file, postgres).wrap_socket(plain, server_hostname=route["host"]) as secure:
                 certificate = secure.getpeercert() or {}
                 expires = str(certificate.get("notAfter", ""))

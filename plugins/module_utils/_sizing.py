@@ -20,8 +20,7 @@ def postgres_settings(memory_mb: int, cpus: int) -> dict[str, str]:
     """
     if memory_mb <= 0 or cpus <= 0:
         raise ValueError(f"memory_mb is {memory_mb} and cpus is {cpus}; both must be positive")
-    # What the kernel keeps for itself varies: a few MiB more or less must not restart the database.
-    share = (memory_mb // 512 * 512 or memory_mb) // 4
+    share = _steady(memory_mb) // 4
     return {
         "shared_buffers": f"{_clamp(share // 2, 128, 16384)}MB",
         "effective_cache_size": f"{max(share, 256)}MB",
@@ -58,8 +57,38 @@ def mlflow_workers(memory_mb: int, cpus: int) -> int:
     return max(1, min(cpus + 1, 8, memory_mb // 8 // 300))
 
 
+def store_memory(memory_mb: int) -> str:
+    """Memory limit of a store of data, PostgreSQL or the object store, as Docker writes it.
+
+    Half of the host: a ceiling that keeps one of them from taking the host down, far above what it works with. What it reads and writes
+    on disk counts too, as far as the kernel keeps it in memory, and is given up before anything is killed.
+
+    :raises ValueError: if it is not positive.
+    """
+    if memory_mb <= 0:
+        raise ValueError(f"memory_mb is {memory_mb}; it must be positive")
+    return f"{max(_steady(memory_mb) // 2, 1024)}m"
+
+
+def mlflow_memory(workers: int, job_execution: bool = False) -> str:
+    """Memory limit of MLflow as Docker writes it: about twice what its processes take.
+
+    A worker takes some 350 MiB, and the seven processes of job execution 1.6 GiB.
+
+    :raises ValueError: if there is no worker.
+    """
+    if workers <= 0:
+        raise ValueError(f"workers is {workers}; it must be positive")
+    return f"{1024 + 512 * workers + (3072 if job_execution else 0)}m"
+
+
+def _steady(memory_mb: int) -> int:
+    """What the kernel keeps for itself varies: a few MiB more or less must not make a container anew."""
+    return memory_mb // 512 * 512 or memory_mb
+
+
 def _clamp(value: int, low: int, high: int) -> int:
     return max(low, min(value, high))
 
 
-__all__ = ("mlflow_workers", "postgres_arguments", "postgres_settings")
+__all__ = ("mlflow_memory", "mlflow_workers", "postgres_arguments", "postgres_settings", "store_memory")

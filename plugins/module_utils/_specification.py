@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._networks import middlewares_problem, networks_problem, rate_problem
+
 Specification = dict[str, t.Any]
 
 # Applied here and not in an argument spec: Ansible does not fill defaults of nested options.
@@ -74,6 +76,9 @@ NESTED_DEFAULTS: dict[str, Specification] = {
         "service": None,
         "entrypoint": None,
         "tls_options": None,
+        "allowed_networks": [],
+        "inside": False,
+        "rate_limit": None,
         "middlewares": [],
         "middleware_definitions": {},
         "basic_auth": None,
@@ -96,6 +101,8 @@ NESTED_REQUIRED: dict[str, tuple[str, ...]] = {
 
 HEALTHCHECK_DEFAULTS: Specification = {"interval": 10, "timeout": 5, "retries": 3, "start_period": 60}
 BASIC_AUTH_DEFAULTS: Specification = {"user": None, "secret": None, "rounds": 10, "remove_header": True}
+# Enough for a page with all that it loads, and little for who tries passwords.
+BASIC_AUTH_RATE_LIMIT: Specification = {"average": 10, "burst": 100, "period": "1s"}
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
@@ -119,6 +126,15 @@ def _check_route(what: str, route: Specification) -> None:
         raise ValueError(f"{what} has the protocol {route['protocol']!r}; use 'http' or 'tcp'")
     if route["protocol"] == "tcp" and (route["path_prefix"] or route["basic_auth"] or not route["entrypoint"]):
         raise ValueError(f"{what} is a TCP route: it needs an 'entrypoint' and knows no 'path_prefix' or 'basic_auth'")
+    if route["protocol"] == "tcp" and route["rate_limit"]:
+        raise ValueError(f"{what} is a TCP route and has a 'rate_limit', which Traefik knows for HTTP only")
+    for problem in (
+        networks_problem(f"{what} allowed_networks", route["allowed_networks"]),
+        rate_problem(f"{what} rate_limit", route["rate_limit"] or {}),
+        middlewares_problem(f"{what} middlewares", route["middlewares"]),
+    ):
+        if problem:
+            raise ValueError(problem)
 
 
 def normalise(given: t.Mapping[str, t.Any]) -> Specification:
@@ -145,6 +161,8 @@ def normalise(given: t.Mapping[str, t.Any]) -> Specification:
             route["basic_auth"] = _with_defaults(
                 f"{where} basic_auth,", route["basic_auth"], BASIC_AUTH_DEFAULTS, ("user", "secret")
             )
+            if route["rate_limit"] is None:
+                route["rate_limit"] = dict(BASIC_AUTH_RATE_LIMIT)
     for index, file in enumerate(specification["files"]):
         if sum(file[source] is not None for source in FILE_SOURCES) != 1:
             raise ValueError(f"{what}, files[{index}], needs exactly one of {', '.join(FILE_SOURCES)}")
@@ -165,4 +183,4 @@ def owner_of(specification: Specification) -> tuple[str, str]:
     return user, group or user
 
 
-__all__ = ("BASIC_AUTH_DEFAULTS", "DEFAULTS", "NESTED_DEFAULTS", "Specification", "normalise", "owner_of")
+__all__ = ("BASIC_AUTH_DEFAULTS", "BASIC_AUTH_RATE_LIMIT", "DEFAULTS", "NESTED_DEFAULTS", "Specification", "normalise", "owner_of")

@@ -64,6 +64,19 @@ def auth_middleware(route: t.Mapping[str, t.Any]) -> str:
     return f"{route['name']}-auth"
 
 
+def guards(route: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Middlewares made of a route's own limits, by name, in the order in which a request meets them.
+
+    Both go by the address that the connection comes from, never by what a header says.
+    """
+    found: dict[str, t.Any] = {}
+    if route.get("allowed_networks"):
+        found[f"{route['name']}-networks"] = {"ipAllowList": {"sourceRange": list(route["allowed_networks"])}}
+    if route.get("rate_limit"):
+        found[f"{route['name']}-rate"] = {"rateLimit": dict(route["rate_limit"])}
+    return found
+
+
 def _route_labels(route: t.Mapping[str, t.Any], certificate_resolver: str | None) -> Labels:
     protocol, name = route.get("protocol", "http"), route["name"]
     if route.get("port") is not None and route.get("url"):
@@ -81,11 +94,12 @@ def _route_labels(route: t.Mapping[str, t.Any], certificate_resolver: str | None
         labels[f"{router}.tls.options"] = route["tls_options"]
     if route.get("port") is not None:
         labels[f"traefik.{protocol}.services.{name}.loadbalancer.server.port"] = str(route["port"])
+    first = guards(route)
     definitions: t.Mapping[str, t.Any] = route.get("middleware_definitions") or {}
-    for key, definition in definitions.items():
+    for key, definition in [*first.items(), *definitions.items()]:
         labels.update(flatten(f"traefik.{protocol}.middlewares.{key}", definition))
     authentication = [f"{auth_middleware(route)}@file"] if route.get("basic_auth") else []
-    middlewares = [*authentication, *definitions, *(route.get("middlewares") or [])]
+    middlewares = [*first, *authentication, *definitions, *(route.get("middlewares") or [])]
     if middlewares:
         labels[f"{router}.middlewares"] = ",".join(middlewares)
     return labels
@@ -121,4 +135,4 @@ def traefik_labels(
     return dict(sorted(labels.items()))
 
 
-__all__ = ("Labels", "auth_middleware", "flatten", "rule", "traefik_labels")
+__all__ = ("Labels", "auth_middleware", "flatten", "guards", "rule", "traefik_labels")

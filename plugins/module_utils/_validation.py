@@ -15,8 +15,10 @@ import typing as t
 
 from ansible_collections.opengeoai.hub.plugins.module_utils import _minio, _postgres
 from ansible_collections.opengeoai.hub.plugins.module_utils._escape import has_unprintable
+from ansible_collections.opengeoai.hub.plugins.module_utils._firewall import allowed_problem
 from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import MAX_PASSWORD_BYTES
 from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import ImageReference
+from ansible_collections.opengeoai.hub.plugins.module_utils._networks import middlewares_problem, networks_problem, rate_problem
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -168,6 +170,31 @@ def secret_problem(variable: str, value: t.Any) -> str | None:
     return named_problem(variable, value, *_ACCEPTED.get(variable, ()))
 
 
+def access_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """A message for each contradiction in who may reach what."""
+    found = []
+    access, networks = variables.get("postgres_access"), variables.get("postgres_allowed_networks")
+    if access == "networks" and not networks:
+        found.append(
+            "postgres_access is 'networks' and postgres_allowed_networks is empty: list the networks, or set postgres_access to 'closed'"
+        )
+    if access in ("open", "closed") and networks:
+        found.append(
+            f"postgres_access is {access!r} and postgres_allowed_networks lists networks, which it would not heed: "
+            "set postgres_access to 'networks', or leave the list empty"
+        )
+    if _is_true(variables.get("docker_firewall")) and (variables.get("docker_daemon_options") or {}).get("userland-proxy"):
+        found.append(
+            "docker_firewall is true and docker_daemon_options turns userland-proxy on, which would let clients past the rules over IPv6: "
+            "leave one of the two out"
+        )
+    return found
+
+
+def _is_true(value: t.Any) -> bool:
+    return str(value).lower() in ("true", "yes", "on", "1", "y", "t")
+
+
 def first_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """Problems of what everything else is derived from: only without these can the other variables be read at all."""
     return [problem for problem in (domain_problem("stack_domain", variables.get("stack_domain")),) if problem]
@@ -176,7 +203,7 @@ def first_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
 def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """All problems of the public variables.
 
-    :param variables: the values by name; a variable is judged by its name's ending: `_host`, `_image`, `_dir`.
+    :param variables: the values by name; a variable is judged by its name's ending: `_host`, `_image`, `_dir` …
     """
     found: list[str | None] = [registry_problem("stack_registry", variables.get("stack_registry"))]
     if variables.get("docker_registry_ca_file") and not variables.get("stack_registry"):
@@ -196,6 +223,14 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
             found.append(image_problem(variable, value))
         elif variable.endswith(("_password", "_secret_key")) and variable != "docker_registry_password":
             found.append(secret_problem(variable, value))
+        elif variable.endswith(("_allowed_networks", "_trusted_proxies")):
+            found.append(networks_problem(variable, value))
+        elif variable.endswith("_rate_limit"):
+            found.append(rate_problem(variable, value))
+        elif variable.endswith("_middlewares"):
+            found.append(middlewares_problem(variable, value))
+        elif variable == "docker_firewall_allowed":
+            found.append(allowed_problem(variable, value))
         elif variable in ("mlflow_user", "traefik_user"):
             found.append(user_problem(variable, value))
         elif variable in _ACCEPTED:
@@ -205,10 +240,11 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
             found.append(problem)
             if problem is None and variable.endswith("_data_dir") and variable != "stack_data_dir":
                 data_paths[variable] = value
-    return [problem for problem in found if problem] + nested_paths(data_paths)
+    return [problem for problem in found if problem] + access_problems(variables) + nested_paths(data_paths)
 
 
 __all__ = (
+    "access_problems",
     "domain_problem",
     "email_problem",
     "first_problems",

@@ -111,6 +111,10 @@ engine_api:
   description: Version of the API that the engine speaks, such as C(1.44); empty while no engine runs.
   returned: always
   type: str
+docker_firewall:
+  description: Whether the engine starts with the firewall of the role P(opengeoai.hub.docker#role).
+  returned: always
+  type: bool
 docker_stale:
   description: Whether the engine runs with an older configuration than the one that is written.
   returned: always
@@ -238,6 +242,7 @@ def main() -> None:
         "networks": parse_networks(docker("network", "ls", "--format", "{{.Name}} {{.Internal}}")),
         "engine_api": docker("version", "--format", "{{.Server.APIVersion}}").strip(),
         "missing_images": missing,
+        "docker_firewall": os.path.exists("/etc/systemd/system/docker.service.d/firewall.conf"),
         "docker_stale": modified("/etc/docker/daemon.json") > modified("/run/docker.pid") > 0,
     }
     if problems:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._firewall import firewall_rules
+
 SALT = "000102030405060708090a0b0c0d0e0f"
 WEB = {"name": "web", "image": "nginx:1.29"}
 CONTEXT = {"networks": {"edge": "traefik-network"}, "routing_dir": "/r", "routing_owner": "1000"}
@@ -28,11 +30,14 @@ def the_filter(name: str) -> Any:
 
 DELEGATES: list[tuple[str, Any, tuple[Any, ...], Any]] = [
     ("htpasswd", "secret", ("admin", SALT, 4), "admin:$2b$04$..CA.uOD/eaGAOmJB.yMBu4AbFLftUBUHQbseIwAiOGKsNRgByuEG"),
+    ("firewall_rules", [], ({}, 4), firewall_rules([], {}, 4)),
+    ("mlflow_memory", 2, (True,), "5120m"),
     ("mlflow_workers", 16384, (4,), 5),
     ("pgpass_field", "a:b", (), "a\\:b"),
     ("rotation", [{"name": "a"}, {"name": "b"}], ({"x": ["a", "b"]}, ["b"]), ["b"]),
     ("with_secrets", [{"name": "a", "secret": "s"}], ({"s": "v"}, "password"), [{"name": "a", "password": "v"}]),
     ("with_values", [{"name": "a"}], (["v"],), [{"name": "a", "value": "v"}]),
+    ("store_memory", 8192, (), "4096m"),
     ("traefik_labels", [], ("traefik-network",), {}),
     ("service_files", WEB, (CONTEXT, {}), []),
 ]
@@ -60,14 +65,17 @@ def test_filters_delegate_what_is_large() -> None:
 WRONG_TYPES: list[tuple[str, Any, tuple[Any, ...], str]] = [
     ("catalogue", {}, (), "a list of service specifications; got dict"),
     ("docker_container", [WEB], (CONTEXT,), "a service specification; got list"),
+    ("firewall_rules", "443", ({},), "a list of ports; got str"),
     ("health_table", "healthy", ("/etc",), "the result of opengeoai.hub.stack_health; got str"),
     ("htpasswd", 12345, ("admin", SALT), "a string; got int"),
     ("htpasswd", None, ("admin", SALT), "a string; got NoneType"),
+    ("mlflow_memory", "2", (), "a number of processes; got str"),
     ("mlflow_workers", "4096", (2,), "a number of MiB; got str"),
     ("pgpass_field", 5, (), "a string; got int"),
     ("postgres_arguments", 4096.0, (2,), "a number of MiB; got float"),
     ("rotation", {}, ({}, []), "a list of secrets; got dict"),
     ("service_files", "web", (CONTEXT, {}), "a service specification; got str"),
+    ("store_memory", "4096", (), "a number of MiB; got str"),
     ("traefik_labels", {"name": "a"}, (), "a list of routes; got dict"),
     ("with_secrets", {}, ({}, "password"), "a list of mappings; got dict"),
     ("with_values", "a", ([],), "a list of secrets; got str"),
@@ -85,11 +93,14 @@ WRONG_VALUES: list[tuple[str, Any, tuple[Any, ...], str]] = [
     ("catalogue", [{"name": "web"}], (), "the specification of service 'web' lacks the key 'image'"),
     ("docker_container", {"name": "web"}, (CONTEXT,), "the specification of service 'web' lacks the key 'image'"),
     ("htpasswd", "secret", ("a:b", SALT), "user 'a:b' is unusable"),
+    ("firewall_rules", [], ({0: []},), "allowed has the port 0"),
+    ("mlflow_memory", 0, (), "workers is 0; it must be positive"),
     ("mlflow_workers", 0, (2,), "memory_mb is 0 and cpus is 2; both must be positive"),
     ("pgpass_field", "a\nb", (), "a line break cannot be written"),
     ("postgres_arguments", 4096, (0,), "memory_mb is 4096 and cpus is 0; both must be positive"),
     ("rotation", [], ({}, ["x"]), "rotate_secrets names 'x', which is neither a secret nor a group"),
     ("service_files", {"name": "web"}, (CONTEXT, {}), "the specification of service 'web' lacks the key 'image'"),
+    ("store_memory", 0, (), "memory_mb is 0; it must be positive"),
     ("traefik_labels", ["maps"], (), "a route must be a mapping, got 'maps'"),
     ("with_secrets", [{"secret": "s"}], ({}, "password"), "the secret 's' is used and not declared"),
     ("with_values", [], (["x"],), "there are 0 secrets and 1 values"),

@@ -54,7 +54,7 @@ KINDS: dict[str, list[str]] = {"database_passwords": [], "s3_keys": [], "web_pas
 def test_nothing_adds_up_to_nothing() -> None:
     empty: dict[str, Any] = {
         key: []
-        for key in ("services", "images", "hosts", "ports", "directories", "databases", "database_roles", "buckets")
+        for key in ("services", "images", "hosts", "ports", "public_ports", "directories", "databases", "database_roles", "buckets")
     }
     manifest = {"services": [], "routes": [], "urls": {}, "credentials": {}, "public_files": {}}
     assert catalogue([]) == {**empty, "bucket_users": [], "secrets": [DIGEST_KEY], "secret_groups": KINDS, "manifest": manifest}
@@ -87,7 +87,7 @@ STACK = [
         databases=[{"name": "gis", "owner": "web", "password_secret": "web_db", "extensions": ["postgis"]}],
         buckets=[{"name": "maps", "user": "db", "secret": "other"}],
         public_files={"key": "/srv/db/key.pub"},
-        routes=[route("db", "db.a.org", protocol="tcp", entrypoint="postgres", port=5432)],
+        routes=[route("db", "db.a.org", protocol="tcp", entrypoint="postgres", port=5432, allowed_networks=["192.0.2.0/24"])],
         start_timeout=9,
         stop_timeout=8,
     ),
@@ -103,6 +103,7 @@ def test_catalogue() -> None:
         # The domain itself comes first: it names the certificate.
         "hosts": ["a.org", "db.a.org", "live.a.org"],
         "ports": [(80, "tcp"), (80, "udp"), (5432, "tcp")],
+        "public_ports": [(80, "tcp"), (80, "udp")],
         "secrets": [
             {"name": "shared", "length": 32, "type": "hex"},
             {"name": "web_password", "length": 32, "type": "password"},
@@ -146,7 +147,8 @@ def test_catalogue() -> None:
                 "protocol": "tcp",
                 "entrypoint": "postgres",
                 "path": "/",
-                "expect": [200],
+                "expect": [200, 403],
+                "restricted": True,
             },
             {
                 "name": "web",
@@ -157,6 +159,7 @@ def test_catalogue() -> None:
                 "path": "/",
                 # Nobody has logged in yet.
                 "expect": [401],
+                "restricted": False,
             },
             {
                 "name": "live",
@@ -166,6 +169,7 @@ def test_catalogue() -> None:
                 "entrypoint": "websecure",
                 "path": "/ws",
                 "expect": [101],
+                "restricted": False,
             },
         ],
         "urls": {"web": "https://a.org", "live": "https://live.a.org/ws"},

@@ -47,6 +47,25 @@ PLAIN: dict[str, Any] = {
     "labels": {SERVICE_LABEL: "web", DIGEST_LABEL: ""},
 }
 
+ROUTE = {"name": "web", "hosts": ["a.org"], "port": 80}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"allowed_networks": ["192.0.2.0/24"], "inside": True}, "192.0.2.0/24,172.19.0.0/16"),
+        ({"allowed_networks": ["192.0.2.0/24"]}, "192.0.2.0/24"),
+        # Open to all is open to the data network too.
+        ({"inside": True}, None),
+    ],
+)
+def test_an_allow_list_keeps_nobody_out_who_is_inside(changes: dict[str, Any], expected: str | None) -> None:
+    arguments = docker_container_arguments(
+        {**WEB, "routes": [{**ROUTE, **changes}]}, {**CONTEXT, "inside_networks": ["172.19.0.0/16"]}
+    )
+    assert arguments["labels"].get("traefik.http.middlewares.web-networks.ipallowlist.sourcerange") == expected
+
+
 CHANGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),
     ({"command": ["serve", 80]}, {"command": ["serve", "80"]}),

@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._sizing import (
+    mlflow_memory,
     mlflow_workers,
     postgres_arguments,
     postgres_settings,
+    store_memory,
 )
 
 
@@ -104,6 +106,38 @@ def test_postgres_arguments(settings: dict[str, Any] | None, expected: str) -> N
 )
 def test_mlflow_workers(memory_mb: int, cpus: int, expected: int) -> None:
     assert mlflow_workers(memory_mb, cpus) == expected
+
+
+@pytest.mark.parametrize(
+    ("memory_mb", "expected"),
+    [(100, "1024m"), (1900, "1024m"), (3900, "1792m"), (4096, "2048m"), (4607, "2048m"), (24576, "12288m")],
+)
+def test_store_memory(memory_mb: int, expected: str) -> None:
+    assert store_memory(memory_mb) == expected
+
+
+@given(st.integers(min_value=3500, max_value=2**21), st.integers(min_value=1, max_value=256))
+def test_postgres_has_room_in_its_limit(memory_mb: int, cpus: int) -> None:
+    settings = {key: int(value[:-2]) for key, value in postgres_settings(memory_mb, cpus).items() if value.endswith("MB")}
+    # Its cache, and half of all connections sorting at once.
+    taken = settings["shared_buffers"] + 50 * settings["work_mem"] + settings["maintenance_work_mem"]
+    assert taken <= int(store_memory(memory_mb)[:-1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"), [((1,), "1536m"), ((2,), "2048m"), ((8, False), "5120m"), ((2, True), "5120m")]
+)
+def test_mlflow_memory(arguments: tuple[Any, ...], expected: str) -> None:
+    assert mlflow_memory(*arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [(store_memory, "memory_mb is 0; it must be positive"), (mlflow_memory, "workers is 0; it must be positive")],
+)
+def test_limits_are_of_something(function: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        function(0)
 
 
 @pytest.mark.parametrize("function", [postgres_settings, postgres_arguments, mlflow_workers])

@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._specification import (
     BASIC_AUTH_DEFAULTS,
+    BASIC_AUTH_RATE_LIMIT,
     DEFAULTS,
     NESTED_DEFAULTS,
     normalise,
@@ -75,7 +76,38 @@ def test_defaults_of_mappings() -> None:
     assert specification["healthcheck"] == {"command": ["true"], "interval": 10, "timeout": 9, "retries": 3, "start_period": 60}
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, None),
+        ({"basic_auth": {"user": "me", "secret": "s"}}, BASIC_AUTH_RATE_LIMIT),
+        ({"basic_auth": {"user": "me", "secret": "s"}, "rate_limit": {}}, {}),
+        ({"basic_auth": {"user": "me", "secret": "s"}, "rate_limit": {"average": 5, "burst": 6}}, {"average": 5, "burst": 6}),
+    ],
+)
+def test_a_password_comes_with_a_rate_limit(given: dict[str, Any], expected: dict[str, Any] | None) -> None:
+    assert normalise(with_route(**given))["routes"][0]["rate_limit"] == expected
+
+
 FAILURES: list[tuple[Any, str]] = [
+    (
+        with_route(allowed_networks=["10.0.0.0/40"]),
+        "the specification of service 'web', routes[0], allowed_networks has the network '10.0.0.0/40': "
+        "write an address, or a network in CIDR notation, such as 192.0.2.0/24",
+    ),
+    (
+        with_route(rate_limit={"average": 1}),
+        "the specification of service 'web', routes[0], rate_limit has burst None: write a number of requests, 1 or more",
+    ),
+    (
+        with_route(middlewares=["office"]),
+        "the specification of service 'web', routes[0], middlewares has 'office': "
+        "write a middleware's name with its provider, such as office@file",
+    ),
+    (
+        with_route(protocol="tcp", entrypoint="postgres", rate_limit={"average": 1, "burst": 1}),
+        "the specification of service 'web', routes[0], is a TCP route and has a 'rate_limit', which Traefik knows for HTTP only",
+    ),
     ("web", "the specification of service None must be a mapping, got 'web'"),
     ({"name": "web"}, "the specification of service 'web' lacks the key 'image'"),
     ({"name": "web", "image": ""}, "the specification of service 'web' lacks the key 'image'"),

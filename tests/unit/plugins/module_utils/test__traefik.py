@@ -93,6 +93,24 @@ LABELS: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
         {**BASE, f"{M}.gzip.compress": "true", f"{R}.middlewares": "maps-auth@file,gzip,x@file"},
     ),
     (
+        # The network first, so that strangers cost nothing, and the rate before the password, whose check is what costs.
+        {
+            "allowed_networks": ["10.0.0.0/8", "2001:db8::/32"],
+            "rate_limit": {"average": 10, "burst": 20},
+            "basic_auth": {"user": "me"},
+            "middlewares": ["x@file"],
+        },
+        {},
+        {
+            **BASE,
+            f"{M}.maps-networks.ipallowlist.sourcerange": "10.0.0.0/8,2001:db8::/32",
+            f"{M}.maps-rate.ratelimit.average": "10",
+            f"{M}.maps-rate.ratelimit.burst": "20",
+            f"{R}.middlewares": "maps-networks,maps-rate,maps-auth@file,x@file",
+        },
+    ),
+    ({"allowed_networks": [], "rate_limit": {}, "middlewares": []}, {}, BASE),
+    (
         {"port": None, "service": "api@internal"},
         {},
         {
@@ -119,14 +137,15 @@ def test_tcp_labels() -> None:
         "port": 5432,
         "entrypoint": "postgres",
         "tls_options": "postgres@file",
-        "middleware_definitions": {"office": {"ipAllowList": {"sourceRange": ["192.0.2.0/24"]}}},
+        "allowed_networks": ["192.0.2.0/24"],
+        "middlewares": ["few@file"],
     }
     assert traefik_labels([route], "opengeoai-data", "letsencrypt") == {
         "traefik.enable": "true",
         "traefik.docker.network": "opengeoai-data",
-        "traefik.tcp.middlewares.office.ipallowlist.sourcerange": "192.0.2.0/24",
+        "traefik.tcp.middlewares.postgres-networks.ipallowlist.sourcerange": "192.0.2.0/24",
         "traefik.tcp.routers.postgres.entrypoints": "postgres",
-        "traefik.tcp.routers.postgres.middlewares": "office",
+        "traefik.tcp.routers.postgres.middlewares": "postgres-networks,few@file",
         "traefik.tcp.routers.postgres.rule": "HostSNI(`postgres.example.org`)",
         "traefik.tcp.routers.postgres.service": "postgres",
         "traefik.tcp.routers.postgres.tls": "true",

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ansible_collections.opengeoai.hub.plugins.module_utils._secrets import check_secret_value
 from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
     _ACCEPTED,
+    access_problems,
     domain_problem,
     email_problem,
     first_problems,
@@ -179,6 +180,48 @@ SECRETS = (
     "mlflow_database_password",
     "mlflow_s3_secret_key",
 )
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, []),
+        ({"postgres_access": "open", "postgres_allowed_networks": []}, []),
+        ({"postgres_access": "closed", "postgres_allowed_networks": []}, []),
+        ({"postgres_access": "networks", "postgres_allowed_networks": ["192.0.2.0/24"]}, []),
+        (
+            {"postgres_access": "networks", "postgres_allowed_networks": []},
+            [
+                "postgres_access is 'networks' and postgres_allowed_networks is empty: "
+                "list the networks, or set postgres_access to 'closed'"
+            ],
+        ),
+        *(
+            (
+                {"postgres_access": access, "postgres_allowed_networks": ["192.0.2.0/24"]},
+                [
+                    f"postgres_access is {access!r} and postgres_allowed_networks lists networks, which it would not heed: "
+                    "set postgres_access to 'networks', or leave the list empty"
+                ],
+            )
+            for access in ("open", "closed")
+        ),
+        ({"docker_firewall": "false", "docker_daemon_options": {"userland-proxy": True}}, []),
+        ({"docker_firewall": True, "docker_daemon_options": {"userland-proxy": False}}, []),
+        *(
+            (
+                {"docker_firewall": on, "docker_daemon_options": {"userland-proxy": True}},
+                [
+                    "docker_firewall is true and docker_daemon_options turns userland-proxy on, which would let clients past the rules "
+                    "over IPv6: leave one of the two out"
+                ],
+            )
+            for on in (True, "yes")
+        ),
+    ],
+)
+def test_access_problems(variables: dict[str, Any], expected: list[str]) -> None:
+    assert access_problems(variables) == expected
+
+
 GOOD: dict[str, Any] = {
     "stack_domain": "hub.example.org",
     "stack_acme_email": "admin@example.org",
@@ -258,6 +301,35 @@ GOOD: dict[str, Any] = {
         (
             {"traefik_password": "ä" * 37},
             ["traefik_password (not shown) has 74 bytes: bcrypt reads only 72, so use a shorter one"],
+        ),
+        (
+            {
+                "mlflow_allowed_networks": ["192.0.2.0/24", "2001:db8::/32", "198.51.100.7"],
+                "mlflow_rate_limit": {},
+                "mlflow_middlewares": ["office@file"],
+                "traefik_trusted_proxies": ["10.0.0.0/8"],
+                "docker_firewall_allowed": {5432: ["192.0.2.0/24"], "21116/udp": []},
+                "postgres_access": "networks",
+                "postgres_allowed_networks": ["192.0.2.0/24"],
+            },
+            [],
+        ),
+        (
+            {
+                "mlflow_allowed_networks": "192.0.2.0/24",
+                "minio_api_rate_limit": {"average": 0},
+                "homepage_middlewares": ["office"],
+                "traefik_trusted_proxies": ["10.0.0.5/8"],
+                "docker_firewall_allowed": {"https": []},
+            },
+            [
+                "docker_firewall_allowed has the port 'https': write a port of the host, such as 5432 or 21116/udp",
+                "homepage_middlewares has 'office': write a middleware's name with its provider, such as office@file",
+                "minio_api_rate_limit has average 0: write a number of requests, 1 or more",
+                "mlflow_allowed_networks is '192.0.2.0/24': write a list of networks, such as [192.0.2.0/24]",
+                "traefik_trusted_proxies has the network '10.0.0.5/8': its host part must be zero; "
+                "write 10.0.0.0/8, or 10.0.0.5 for that one address",
+            ],
         ),
         ({"mlflow_s3_secret_key": "short"}, ["mlflow_s3_secret_key (not shown) has 5 characters: use 8 or more"]),
         # Others do not hash theirs, and the registry's rules are its own.

@@ -1,0 +1,75 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._networks import (
+    middlewares_problem,
+    networks_problem,
+    rate_problem,
+)
+
+CIDR = "write an address, or a network in CIDR notation, such as 192.0.2.0/24"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([], None),
+        (["192.0.2.0/24", "198.51.100.7", "0.0.0.0/0", "2001:db8::/32", "::1"], None),
+        (("192.0.2.0/24",), None),
+        (None, "v is None: write a list of networks, such as [192.0.2.0/24]"),
+        ("192.0.2.0/24", "v is '192.0.2.0/24': write a list of networks, such as [192.0.2.0/24]"),
+        (["192.0.2.0/24", "192.0.2.0/33"], f"v has the network '192.0.2.0/33': {CIDR}"),
+        (["office"], f"v has the network 'office': {CIDR}"),
+        ([""], f"v has the network '': {CIDR}"),
+        ([3221225985], f"v has the network 3221225985: {CIDR}"),
+        (
+            ["192.0.2.7/24"],
+            "v has the network '192.0.2.7/24': its host part must be zero; write 192.0.2.0/24, or 192.0.2.7 for that one address",
+        ),
+    ],
+)
+def test_networks_problem(value: Any, expected: str | None) -> None:
+    assert networks_problem("v", value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({}, None),
+        ({"average": 1, "burst": 1}, None),
+        ({"average": 6000, "burst": 100, "period": "1m"}, None),
+        (None, "v is None: write a mapping, such as {average: 10, burst: 100}, or {} for no limit"),
+        (100, "v is 100: write a mapping, such as {average: 10, burst: 100}, or {} for no limit"),
+        ({"average": 1, "burst": 1, "peak": 1}, "v has the unknown key 'peak'; known are average, burst, period"),
+        ({"burst": 1}, "v has average None: write a number of requests, 1 or more"),
+        ({"average": "10", "burst": 1}, "v has average '10': write a number of requests, 1 or more"),
+        ({"average": True, "burst": 1}, "v has average True: write a number of requests, 1 or more"),
+        ({"average": 1, "burst": 0}, "v has burst 0: write a number of requests, 1 or more"),
+        ({"average": 1, "burst": 1, "period": 1}, "v has period 1: write a time such as 1s or 1m"),
+        ({"average": 1, "burst": 1, "period": "0s"}, "v has period '0s': write a time such as 1s or 1m"),
+    ],
+)
+def test_rate_problem(value: Any, expected: str | None) -> None:
+    assert rate_problem("v", value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([], None),
+        (["office@file", "a-b.c@docker"], None),
+        ("office@file", "v is 'office@file': write a list of names, such as [office@file]"),
+        (["office"], "v has 'office': write a middleware's name with its provider, such as office@file"),
+        (["a@file,b@file"], "v has 'a@file,b@file': write a middleware's name with its provider, such as office@file"),
+        ([1], "v has 1: write a middleware's name with its provider, such as office@file"),
+    ],
+)
+def test_middlewares_problem(value: Any, expected: str | None) -> None:
+    assert middlewares_problem("v", value) == expected
