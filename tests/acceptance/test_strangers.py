@@ -1,0 +1,168 @@
+# Copyright (c) opengeoai.hub contributors
+# GNU General Public License v3.0 or later (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What strangers try: to be taken for somebody else, and to guess passwords."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shlex
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from .support import docker_inspect, tls_connection, wait_until
+
+ECHO = """
+import http.server, json
+class Echo(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = json.dumps(self.headers.items()).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.ThreadingHTTPServer(("", 8000), Echo).serve_forever()
+"""
+SPOOFED = "203.0.113.66"
+NAMES = (
+    *("X-Forwarded-For", "X-Real-IP", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Server"),
+    *("X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Tls-Client-Cert", "X-Forwarded-Tls-Client-Cert-Info"),
+    *("X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username", "X-Forwarded-Access-Token"),
+    *("Forwarded", "X_Forwarded_For", "X-Forwarded_For", "X_Real_IP"),
+)
+
+
+@pytest.fixture(scope="module")
+def echoes(host: Any, domain: str) -> Iterator[None]:
+    """A program that tells what reached it, behind routes of the same shape as MLflow's and RustDesk's, at /acceptance of their names."""
+    containers = docker_inspect(host, "mlflow", "hbbs")
+    words = ["docker", "run", "--detach", "--name", "acceptance-echo", "--network", "traefik-network", "--label", "traefik.enable=true"]
+    for service, route in (("mlflow", "mlflow"), ("hbbs", "rustdesk")):
+        for key, value in containers[service]["Config"]["Labels"].items():
+            renamed = re.sub(rf"^(traefik\.http\.(?:routers|services|middlewares))\.{route}([.-])", rf"\1.acceptance-{route}\2", key)
+            if renamed == key:
+                continue
+            if key.endswith(".server.port"):
+                value = "8000"
+            elif key.endswith(".rule"):
+                value = f"({value}) && PathPrefix(`/acceptance`)"
+            elif key.endswith(".service"):
+                value = f"acceptance-{value}"
+            elif key.endswith(".middlewares"):
+                value = ",".join(word if "@" in word else f"acceptance-{word}" for word in value.split(","))
+            words += ["--label", f"{renamed}={value}"]
+    words += ["--entrypoint", "python3", containers["mlflow"]["Config"]["Image"], "-c", ECHO]
+    try:
+        host.check_output(shlex.join(words))
+        yield
+    finally:
+        host.check_output("docker rm --force acceptance-echo")
+
+
+def received(info: dict[str, Any], name: str, lines: list[str]) -> tuple[str, list[tuple[str, str]]]:
+    """Send a request with these lines; the address that it came from, and the headers that reached the program."""
+    with tls_connection(info["address"], 443, name, info["ca_file"]) as link:
+        own = link.getsockname()[0]
+        link.sendall("\r\n".join(["GET /acceptance HTTP/1.1", f"Host: {name}", *lines, "", ""]).encode())
+        head, _, body = (answer := link.recv(65536)).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200"), answer
+        length = int(re.search(rb"(?i)content-length: (\d+)", head)[1])  # type: ignore[index]
+        while len(body) < length:
+            body += link.recv(65536)
+        return own, [(key, value) for key, value in json.loads(body)]
+
+
+@pytest.mark.parametrize("connection", ["close", "close, X-Real-IP, X-Forwarded-For", "Upgrade"])
+@pytest.mark.parametrize("service", ["mlflow", "rustdesk"])
+@pytest.mark.usefixtures("echoes")
+def test_no_stranger_says_who_he_is(info: dict[str, Any], domain: str, http: requests.Session, service: str, connection: str) -> None:
+    name = f"{service}.{domain}"
+    lines = [f"{header}: {SPOOFED}" for header in NAMES] + [f"Connection: {connection}"]
+    if connection == "Upgrade":
+        lines += ["Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="]
+    given = info["credentials"]["mlflow"]
+    lines += ["Authorization: Basic " + base64.b64encode(f"{given['user']}:{given['password']}".encode()).decode()]
+
+    def ready() -> bool:
+        answer = http.get(f"https://{name}/acceptance", auth=(given["user"], given["password"]), timeout=10)
+        return answer.status_code == 200 and "X-Forwarded-For" in answer.text
+
+    wait_until(ready, 20, "Traefik sees the echo")
+    own, headers = received(info, name, lines)
+    assert [header for header in headers if SPOOFED in header[1]] == []
+    # What a program goes by names the true client, once.
+    assert [value for key, value in headers if key.lower() == "x-forwarded-for"] == [own]
+    assert [value for key, value in headers if key.lower() == "x-real-ip"] == [own]
+    assert [value for key, value in headers if key.lower() == "x-forwarded-host"] == [name]
+    assert next(value for key, value in headers if key.lower() == "x-forwarded-proto") in ("https", "wss")
+
+
+def guess(info: dict[str, Any], name: str, path: str, count: int, connections: int) -> tuple[Counter[str], float]:
+    """Try wrong passwords as fast as the proxy answers, all requests of a connection sent at once; how often it said what."""
+
+    def one(number: int) -> Counter[str]:
+        seen: Counter[str] = Counter()
+        with tls_connection(info["address"], 443, name, info["ca_file"]) as link:
+            requests_ = [
+                f"GET {path} HTTP/1.1\r\nHost: {name}\r\nAuthorization: Basic "
+                + base64.b64encode(f"admin:guess-{number}-{index}".encode()).decode()
+                + "\r\n"
+                + ("Connection: close\r\n\r\n" if index == count - 1 else "\r\n")
+                for index in range(count)
+            ]
+            link.sendall("".join(requests_).encode())
+            text = b""
+            while piece := link.recv(65536):
+                text += piece
+        seen.update(word.decode() for word in re.findall(rb"HTTP/1\.1 (\d{3}) ", text))
+        return seen
+
+    begun = time.monotonic()
+    with ThreadPoolExecutor(connections) as pool:
+        total = sum(pool.map(one, range(connections)), Counter[str]())
+    return total, time.monotonic() - begun
+
+
+@pytest.mark.parametrize(("name", "path", "average", "burst"), [("traefik", "/api/overview", 10, 100), ("mlflow", "/", 300, 300)])
+def test_guesses_are_few(
+    info: dict[str, Any], domain: str, http: requests.Session, name: str, path: str, average: int, burst: int
+) -> None:
+    total, seconds = guess(info, f"{name}.{domain}", path, 4 * burst, 4)
+    assert total["429"] > 0, total
+    assert total["401"] <= burst + average * (seconds + 1), (total, seconds)
+    assert set(total) == {"401", "429"}
+    # Whoever has the password comes in as soon as the guessing stops.
+    given = info["credentials"][name]
+    url = f"https://{name}.{domain}{path}"
+    wait_until(lambda: http.get(url, auth=(given["user"], given["password"]), timeout=10).status_code == 200, 5, "a right password")
+    # And the tests after this one have their allowance again.
+    time.sleep(burst / average)
+
+
+def test_a_client_with_the_password_is_not_slowed(info: dict[str, Any], domain: str) -> None:
+    """Eight connections with the password, each as fast as it goes, as clients of MLflow do."""
+    name = f"mlflow.{domain}"
+    given = info["credentials"]["mlflow"]
+
+    def one(_number: int) -> Counter[int]:
+        seen: Counter[int] = Counter()
+        with requests.Session() as session:
+            session.trust_env, session.verify, session.auth = False, info["ca_file"], (given["user"], given["password"])
+            until = time.monotonic() + 3
+            while time.monotonic() < until:
+                seen[session.get(f"https://{name}/api/2.0/mlflow/experiments/get?experiment_id=0", timeout=20).status_code] += 1
+        return seen
+
+    with ThreadPoolExecutor(8) as pool:
+        total = sum(pool.map(one, range(8)), Counter[int]())
+    assert set(total) == {200}
+    assert total[200] > 30
