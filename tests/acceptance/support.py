@@ -133,6 +133,12 @@ class Psql:
         return done.stdout.strip()
 
 
+def own_address(address: str) -> str:
+    """The address by which the machine under test knows the tests."""
+    with socket.create_connection((address, 22), timeout=10) as link:
+        return str(link.getsockname()[0])
+
+
 def docker_inspect(host: Any, *names: str) -> dict[str, dict[str, Any]]:
     """What the machine's engine says of containers; of all that it has, if none is named."""
     listed = names or tuple(host.check_output("docker ps --all --format '{{.Names}}'").split())

@@ -13,9 +13,7 @@ from typing import Any
 
 import pytest
 
-from lab.settings import SUBNET
-
-from .support import SERVICES, container_addresses, docker_inspect
+from .support import SERVICES, container_addresses, docker_inspect, own_address
 from .tables import table, words
 
 # Runs on the machine as root. Ports are read from each container's own table of sockets, and tried from each container's place.
@@ -75,8 +73,8 @@ def measured(host: Any, info: dict[str, Any]) -> dict[str, Any]:
         }
         for name, one in docker_inspect(host, *SERVICES).items()
     }
-    # This side of the lab's network stands for the internet: for a container it is as far away.
-    outside = str(next(ipaddress.ip_network(SUBNET).hosts()))
+    # The tests' own end of the lab's network stands for the internet: for a container it is as far away.
+    outside = own_address(info["address"])
     with socket.create_server((outside, 0)) as listener:
         internet = [outside, listener.getsockname()[1]]
         given = json.dumps({"containers": containers, "host": [info["address"]], "internet": internet})

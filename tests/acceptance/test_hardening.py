@@ -58,7 +58,7 @@ def test_container_has_what_the_table_says(host: Any, name: str) -> None:
     found = {
         "user": config["User"].partition(":")[0],
         "root file system": "read-only" if settings["ReadonlyRootfs"] else "writable",
-        "writes to": ", ".join(sorted([*written, *(settings["Tmpfs"] or {})])) or "nothing",
+        "writes to": ", ".join(sorted([*written, *(settings.get("Tmpfs") or {})])) or "nothing",
         "capabilities": ", ".join(sorted(settings["CapAdd"] or [])) or "none",
         "new privileges": "no" if "no-new-privileges" in " ".join(settings["SecurityOpt"]) else "yes",
         "processes": str(settings["PidsLimit"]),
@@ -130,7 +130,7 @@ def in_force(host: Any, engine: dict[str, Any], plain: dict[str, str]) -> dict[s
             "tcp://" not in host.check_output("ps -C dockerd -o args=")
             and "hosts" not in json.loads(host.file("/etc/docker/daemon.json").content_string)
         ),
-        "default-ulimits": lambda: (plain["soft"], plain["hard"]) == ("65536", "65536"),
+        "default-ulimits": lambda: (plain["soft"], plain["hard"]) == ("16384", "16384"),
         "no-new-privileges": lambda: plain["no_new_privileges"] == "1" and "name=no-new-privileges" in engine["SecurityOptions"],
         "live-restore": lambda: engine["LiveRestoreEnabled"] is True,
         "userland-proxy": lambda: host.run("pgrep -x docker-proxy").rc == 1,

@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who may come in: allow lists, rates and further middlewares by variables, access to PostgreSQL, and the firewall.
 
-Two clients stand outside of the machine. The tests themselves come from the first address of the lab's network and are not listed;
-containers come from the range that is.
+Two clients stand outside of the machine. The tests themselves come from an address that is not listed, containers from some that are.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
+import ipaddress
 import json
 import shlex
 import socket
@@ -28,21 +28,12 @@ from lab.engine import docker
 from lab.machine import wait_for_ssh
 from lab.settings import CLIENT_RANGE, NETWORK, container_name
 
-from .support import Outside, Psql, Site, SiteRun, docker_inspect, unhealthy, wait_until
+from .support import Outside, Psql, Site, SiteRun, docker_inspect, own_address, unhealthy, wait_until
 
 FOREIGN_PORT = 8888
 # TCP ports of the machine that the stack publishes, and what a container of somebody else publishes beside it.
 PORTS = (80, 443, 5432, 21115, 21116, 21117, FOREIGN_PORT)
 NETWORKS = ("mlflow", "minio_api", "rustdesk", "traefik")
-CHOSEN = {
-    **{f"{name}_allowed_networks": [CLIENT_RANGE] for name in NETWORKS},
-    "homepage_rate_limit": {"average": 1, "burst": 5},
-    "homepage_middlewares": ["acceptance@file"],
-    "postgres_access": "networks",
-    "postgres_allowed_networks": [CLIENT_RANGE],
-    "docker_firewall": True,
-    "docker_firewall_allowed": {21117: [CLIENT_RANGE], "21115/tcp": []},
-}
 MIDDLEWARE = "/etc/opengeoai/traefik/dynamic/acceptance.yml"
 RULES = "/etc/systemd/system/docker.service.d/firewall.conf"
 _PROBE = """
@@ -56,6 +47,25 @@ def reach(port):
 with concurrent.futures.ThreadPoolExecutor(16) as pool:
     print(" ".join(pool.map(reach, sys.argv[2:])))
 """
+
+
+def listed(info: dict[str, Any]) -> list[str]:
+    """The addresses of containers, without that of the tests, which the engine has taken from the same range."""
+    own = ipaddress.ip_network(own_address(info["address"]))
+    return [str(network) for network in ipaddress.ip_network(CLIENT_RANGE).address_exclude(own)]
+
+
+def choice(networks: list[str]) -> dict[str, Any]:
+    """The variables."""
+    return {
+        **{f"{name}_allowed_networks": networks for name in NETWORKS},
+        "homepage_rate_limit": {"average": 1, "burst": 5},
+        "homepage_middlewares": ["acceptance@file"],
+        "postgres_access": "networks",
+        "postgres_allowed_networks": networks,
+        "docker_firewall": True,
+        "docker_firewall_allowed": {21117: networks, "21115/tcp": []},
+    }
 
 
 def run_probe(outside: Outside, ports: Sequence[int]) -> set[int]:
@@ -123,10 +133,12 @@ def before(host: Any, info: dict[str, Any], foreign: None, site: Site) -> dict[s
 
 
 @pytest.fixture(scope="module")
-def chosen(host: Any, site: Site, before: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteRun]:
+def chosen(
+    host: Any, site: Site, info: dict[str, Any], before: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SiteRun]:
     """The stack with all of it; afterwards it is as it was."""
     variables = tmp_path_factory.mktemp("access") / "variables.json"
-    variables.write_text(json.dumps(CHOSEN))
+    variables.write_text(json.dumps(choice(listed(info))))
     definition = {"http": {"middlewares": {"acceptance": {"headers": {"customResponseHeaders": {"X-Acceptance": "yes"}}}}}}
     host.check_output(f"printf %s {shlex.quote(json.dumps(definition))} >{MIDDLEWARE} && chown 58001 {MIDDLEWARE}")
     try:
@@ -149,8 +161,9 @@ def test_http_routes_have_their_allow_lists(http: requests.Session, domain: str,
     urls = [f"https://{name}{path}" for name, path in zip(names, paths, strict=True)]
     assert [http.get(url, timeout=20).status_code for url in urls] == [403] * 4
     # Saying that one comes from elsewhere does not help.
-    listed = {"X-Forwarded-For": CLIENT_RANGE.partition("/")[0], "X-Real-IP": CLIENT_RANGE.partition("/")[0]}
-    assert [http.get(url, headers=listed, timeout=20).status_code for url in urls] == [403] * 4
+    other = listed(info)[-1].partition("/")[0]
+    claim = {"X-Forwarded-For": other, "X-Real-IP": other}
+    assert [http.get(url, headers=claim, timeout=20).status_code for url in urls] == [403] * 4
     script = "import requests, sys; print([requests.get(u, verify='/ca.pem', timeout=20).status_code for u in sys.argv[1:]])"
     done = outside.run("mlflow", ["python3", "-c", script, *urls], names, {})
     # A page of RustDesk's is none: its program wants a websocket.
