@@ -185,6 +185,8 @@ ALLOWED = (
     "GET /containers/json?all=true",
     "GET /v1.41/containers/json",
     "GET /v1.41/containers/traefik/json",
+    "GET /v1.41/containers/traefik/stats?stream=false",
+    "GET /v1.41/events?since=1&until=2",
 )
 DENIED = (
     "POST /containers/create",
@@ -211,9 +213,84 @@ DENIED = (
     "GET /containers/..%2finfo/json",
     "GET /containers/x%2f..%2f..%2finfo",
     "GET /%69nfo",
+    # What writes, by the names that an attacker would use.
+    "POST /v1.41/containers/hbbr/kill",
+    "POST /v1.41/containers/hbbr/start",
+    "POST /v1.41/containers/hbbr/restart",
+    "POST /v1.41/containers/hbbr/pause",
+    "POST /v1.41/containers/hbbr/update",
+    "POST /v1.41/containers/hbbr/rename?name=x",
+    "POST /v1.41/containers/hbbr/attach?stream=1",
+    "POST /v1.41/containers/hbbr/wait",
+    "POST /v1.41/containers/prune",
+    "POST /v1.41/exec/0123456789ab/start",
+    "GET /v1.41/exec/0123456789ab/json",
+    "GET /v1.41/containers/hbbr/attach/ws?stream=1",
+    "GET /v1.41/containers/hbbr/top",
+    "GET /v1.41/containers/hbbr/changes",
+    "POST /v1.41/images/load",
+    "POST /v1.41/build",
+    "DELETE /v1.41/images/x",
+    "GET /v1.41/images/x/json",
+    "GET /v1.41/images/x/get",
+    "GET /v1.41/distribution/x/json",
+    "GET /v1.41/volumes",
+    "POST /v1.41/volumes/create",
+    "GET /v1.41/networks",
+    "POST /v1.41/networks/create",
+    "POST /v1.41/networks/opengeoai-data/connect",
+    "GET /v1.41/secrets/x",
+    "POST /v1.41/secrets/create",
+    "GET /v1.41/configs",
+    "GET /v1.41/swarm",
+    "POST /v1.41/swarm/init",
+    "GET /v1.41/nodes",
+    "GET /v1.41/services",
+    "GET /v1.41/tasks",
+    "GET /v1.41/plugins",
+    "GET /v1.41/system/df",
+    "POST /v1.41/auth",
+    "POST /v1.41/commit?container=hbbr",
+    "POST /session",
+    "POST /grpc",
+    "POST /v1.41/events",
+    "PUT /v1.41/events",
+    "DELETE /v1.41/events",
+    "POST /_ping",
+    "OPTIONS /v1.41/containers/json",
+    "PATCH /v1.41/containers/json",
+    "TRACE /version",
+    "get /version",
+    # Paths that mean one thing to the proxy and another to the engine.
+    "GET ///version",
+    "GET /v1.41/./info",
+    "GET /version/../info",
+    "GET /version/%2e%2e/info",
+    "GET /v1.41%2finfo",
+    "GET /v1.41/containers%2fjson",
+    "GET /v1.41/containers/hbbr%2flogs/json",
+    "GET /v1.41/containers/hbbr%00/json",
+    "GET /v1.41/containers/%252e%252e/json",
+    "GET /v1.41/containers/hbbr/json/",
+    "GET /v1.41/containers/hbbr/json;x/../../images/json",
+    "GET /v1.41/containers/hbbr/json%3f/../logs",
+    "GET /v1.41/containers/hbbr\\..\\info/json",
+    "GET /v1.41/volumes?/containers/json",
+    "GET /v1.41/containers/../images/json",
+    "GET /V1.41/INFO",
+    "GET /v1.41.1/info",
+    "GET http://docker/v1.41/info",
+    "GET http://docker//version",
+)
+# An upgrade, or two lengths, would open a way past the proxy's eyes.
+_SMUGGLED = (
+    "GET /version HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n",
+    "GET /version HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    "POST /containers/hbbr/kill HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /version HTTP/1.1\r\nHost: x\r\nX-HTTP-Method-Override: POST\r\n\r\nPOST /containers/hbbr/kill HTTP/1.1\r\nHost: x\r\n\r\n",
 )
 _ASK = """
-import http.client, json, sys
+import http.client, json, re, socket, sys
 answers = {}
 for line in json.load(sys.stdin):
     method, target = line.split(" ", 1)
@@ -222,6 +299,16 @@ for line in json.load(sys.stdin):
     link.endheaders()
     answers[line] = link.getresponse().status
     link.close()
+for text in json.loads(sys.argv[1]):
+    link = socket.create_connection(("socket-proxy", 2375), timeout=2)
+    link.sendall(text.encode())
+    data = b""
+    try:
+        while piece := link.recv(65536):
+            data += piece
+    except OSError:
+        pass
+    answers[text] = re.findall("HTTP/1[.]1 ([0-9]{3})", data.decode(errors="replace"))
 print(json.dumps(answers))
 """
 
@@ -229,9 +316,14 @@ print(json.dumps(answers))
 def test_socket_proxy_lets_reading_through_and_nothing_else(host: Any) -> None:
     image = docker_inspect(host, "mlflow")["mlflow"]["Config"]["Image"]
     command = f"docker run --rm --interactive --network opengeoai-socket --entrypoint python3 {image} -c {shlex.quote(_ASK)}"
+    command += f" {shlex.quote(json.dumps(_SMUGGLED))}"
     answers = json.loads(host.check_output(f"printf %s {shlex.quote(json.dumps([*ALLOWED, *DENIED]))} | {command}"))
     assert {line: answers[line] for line in ALLOWED} == dict.fromkeys(ALLOWED, 200)
     assert {line: answers[line] for line in DENIED} == dict.fromkeys(DENIED, 403)
+    for text in _SMUGGLED:
+        assert "101" not in answers[text], text
+        assert set(answers[text][1:]) <= {"403"}, (text, answers[text])
+    assert docker_inspect(host, "hbbr")["hbbr"]["State"]["Running"]
 
 
 def test_traefik_reads_the_engine_through_the_proxy(host: Any) -> None:
