@@ -121,9 +121,8 @@ def foreign(host: Any) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def before(host: Any, info: dict[str, Any], foreign: None, site: Site) -> dict[str, Any]:
+def before(host: Any, info: dict[str, Any], foreign: None) -> dict[str, Any]:
     """What is open while nothing is chosen: without this, a closed port would prove nothing."""
-    site.converge()
 
     def all_open() -> set[int]:
         return reached(info["address"], PORTS)
