@@ -43,6 +43,11 @@ def parse_networks(listing: str) -> list[dict[str, t.Any]]:
     return [{"name": row[0], "internal": row[1] == "true"} for row in rows if len(row) == 2]
 
 
+def parse_subnets(listing: str) -> dict[str, list[str]]:
+    """Subnets of each network, from lines of a name and what it has."""
+    return {name: subnets for name, *subnets in (line.split() for line in listing.splitlines() if line.strip())}
+
+
 def listeners(table: str, protocol: str) -> list[Listener]:
     """Listening sockets of one of the tables /proc/net/{tcp,tcp6,udp,udp6}."""
     state = _TCP_LISTEN if protocol == "tcp" else _UDP_BOUND
@@ -85,4 +90,4 @@ def taken_ports(
     ]
 
 
-__all__ = ("Listener", "listeners", "missing_images", "parse_meminfo", "parse_networks", "parse_os_release", "taken_ports")
+__all__ = ("Listener", "listeners", "missing_images", "parse_meminfo", "parse_networks", "parse_os_release", "parse_subnets", "taken_ports")

@@ -107,6 +107,11 @@ networks:
       type: bool
       returned: always
   sample: [{name: traefik-network, internal: false}]
+subnets:
+  description: Addresses of each of these networks.
+  returned: always
+  type: dict
+  sample: {traefik-network: [172.18.0.0/16]}
 engine_api:
   description: Version of the API that the engine speaks, such as C(1.44); empty while no engine runs.
   returned: always
@@ -140,10 +145,12 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     parse_meminfo,
     parse_networks,
     parse_os_release,
+    parse_subnets,
     taken_ports,
 )
 
 SOCKET = "/run/docker.sock"
+SUBNETS = "{{.Name}}{{range .IPAM.Config}} {{.Subnet}}{{end}}"
 
 
 def read(path: str) -> str:
@@ -232,6 +239,7 @@ def main() -> None:
     # Who holds a port can be seen by root only.
     if os.geteuid() == 0 and {(listener.port, listener.protocol) for listener in open_sockets} & set(wanted):
         problems += taken_ports(wanted, open_sockets, socket_owners())
+    networks = parse_networks(docker("network", "ls", "--format", "{{.Name}} {{.Internal}}"))
     facts: dict[str, t.Any] = {
         "memory_mb": memory_mb,
         "cpus": len(os.sched_getaffinity(0)),
@@ -239,7 +247,8 @@ def main() -> None:
         "codename": release.get("VERSION_CODENAME", ""),
         "apparmor": read("/sys/module/apparmor/parameters/enabled").startswith("Y"),
         "docker_gid": os.stat(SOCKET).st_gid if os.path.exists(SOCKET) else None,
-        "networks": parse_networks(docker("network", "ls", "--format", "{{.Name}} {{.Internal}}")),
+        "networks": networks,
+        "subnets": parse_subnets(docker("network", "inspect", "--format", SUBNETS, *(network["name"] for network in networks))),
         "engine_api": docker("version", "--format", "{{.Server.APIVersion}}").strip(),
         "missing_images": missing,
         "docker_firewall": os.path.exists("/etc/systemd/system/docker.service.d/firewall.conf"),

@@ -123,6 +123,11 @@ BAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"mlflow_image": "mlflow:latest"}, ("mlflow_image", "'mlflow:latest'", "tag other than latest")),
     ({"postgres_data_dir": "relative"}, ("postgres_data_dir", "'relative'", "absolute path")),
     ({"minio_data_dir": "/var/lib"}, ("minio_data_dir", "'/var/lib'", "/var/lib/opengeoai")),
+    ({"mlflow_allowed_networks": ["192.0.2.7/24"]}, ("mlflow_allowed_networks", "'192.0.2.7/24'", "192.0.2.0/24")),
+    ({"traefik_rate_limit": {"average": 0}}, ("traefik_rate_limit", "average 0", "1 or more")),
+    ({"postgres_access": "networks"}, ("postgres_access", "'networks'", "postgres_allowed_networks", "'closed'")),
+    ({"postgres_access": "shut"}, ("postgres_access", "shut", "closed")),
+    ({"docker_firewall_allowed": {"https": []}}, ("docker_firewall_allowed", "'https'", "5432")),
     ({"mlflow_job_execution": "perhaps"}, ("mlflow_job_execution", "perhaps", "bool")),
 ]
 

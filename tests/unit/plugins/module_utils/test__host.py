@@ -17,6 +17,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     parse_meminfo,
     parse_networks,
     parse_os_release,
+    parse_subnets,
     taken_ports,
 )
 
@@ -48,6 +49,18 @@ def test_parse_meminfo(text: str, expected: int) -> None:
 )
 def test_parse_networks(listing: str, expected: list[dict[str, object]]) -> None:
     assert parse_networks(listing) == expected
+
+
+@pytest.mark.parametrize(
+    ("listing", "expected"),
+    [
+        ("", {}),
+        ("\nhost\nbridge 172.17.0.0/16\n", {"host": [], "bridge": ["172.17.0.0/16"]}),
+        ("both 172.18.0.0/16 fd00::/64\n", {"both": ["172.18.0.0/16", "fd00::/64"]}),
+    ],
+)
+def test_parse_subnets(listing: str, expected: dict[str, list[str]]) -> None:
+    assert parse_subnets(listing) == expected
 
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
