@@ -12,6 +12,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import user_secrets
 from ansible_collections.opengeoai.hub.plugins.module_utils._validation import first_problems, problems
 
 COLLECTION = "opengeoai.hub."
@@ -50,6 +51,8 @@ class ActionModule(ActionBase):
             validator = ArgumentSpecValidator(options)
             found += validator.validate(given).error_messages
             values.update(given)
+        # Users have passwords by names of their own.
+        values.update(self._values(user_secrets(values.get("mlflow_users")), variables))
         self._fail_on(found + problems(values))
         result.update(changed=False, roles=roles)
         return result

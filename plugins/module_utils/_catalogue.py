@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import image_reference
-from ansible_collections.opengeoai.hub.plugins.module_utils._specification import Specification, normalise, owner_of
+from ansible_collections.opengeoai.hub.plugins.module_utils._specification import Specification, logins_of, normalise, owner_of
 
 T = t.TypeVar("T")
 
@@ -86,10 +86,10 @@ def _claim(owners: dict[t.Any, str], what: t.Any, service: str, text: str) -> No
 def _secrets(services: t.Sequence[Specification]) -> list[dict[str, t.Any]]:
     declared = [secret for service in services for secret in service["secrets"]]
     salts = [
-        {"name": salt_of(route["basic_auth"]["secret"]), "length": 32, "type": "hex"}
+        {"name": salt_of(login["secret"]), "length": 32, "type": "hex"}
         for service in services
         for route in service["routes"]
-        if route["basic_auth"]
+        for login in logins_of(route)
     ]
     return _unique([*declared, *salts, DIGEST_KEY])
 
@@ -124,6 +124,12 @@ def _routes(services: t.Sequence[Specification]) -> list[dict[str, t.Any]]:
     ]
 
 
+def _credentials(given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Credentials as the tool reads them; a login for the proxy has more keys."""
+    users = [{key: login[key] for key in ("user", "secret")} for login in given.get("users") or ()]
+    return {**given, "users": users} if users else {key: value for key, value in given.items() if key != "users"}
+
+
 def _manifest(services: t.Sequence[Specification]) -> dict[str, t.Any]:
     return {
         "services": [
@@ -136,7 +142,7 @@ def _manifest(services: t.Sequence[Specification]) -> dict[str, t.Any]:
             for route in service["routes"]
             if route["protocol"] == "http"
         },
-        "credentials": {service["name"]: dict(service["credentials"]) for service in services if service["credentials"]},
+        "credentials": {service["name"]: _credentials(service["credentials"]) for service in services if service["credentials"]},
         "public_files": {key: path for service in services for key, path in service["public_files"].items()},
     }
 

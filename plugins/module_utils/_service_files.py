@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import salt_of
 from ansible_collections.opengeoai.hub.plugins.module_utils._escape import dynamic_file
 from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import htpasswd
-from ansible_collections.opengeoai.hub.plugins.module_utils._specification import Specification, normalise, owner_of
+from ansible_collections.opengeoai.hub.plugins.module_utils._specification import Specification, logins_of, normalise, owner_of
 from ansible_collections.opengeoai.hub.plugins.module_utils._traefik import auth_middleware
 
 
@@ -52,13 +52,16 @@ def _auth_files(
         auth = route["basic_auth"]
         if auth is None:
             continue
-        entry = htpasswd(
-            _secret(secrets, auth["secret"], specification["name"]),
-            auth["user"],
-            _secret(secrets, salt_of(auth["secret"]), specification["name"]),
-            int(auth["rounds"]),
-        )
-        definition = {"basicAuth": {"users": [entry], "removeHeader": auth["remove_header"]}}
+        entries = [
+            htpasswd(
+                _secret(secrets, login["secret"], specification["name"]),
+                login["user"],
+                _secret(secrets, salt_of(login["secret"]), specification["name"]),
+                int(login["rounds"]),
+            )
+            for login in logins_of(route)
+        ]
+        definition = {"basicAuth": {"users": entries, "removeHeader": auth["remove_header"]}}
         document = {"http": {"middlewares": {auth_middleware(route): definition}}}
         files.append(
             {

@@ -100,7 +100,8 @@ NESTED_REQUIRED: dict[str, tuple[str, ...]] = {
 }
 
 HEALTHCHECK_DEFAULTS: Specification = {"interval": 10, "timeout": 5, "retries": 3, "start_period": 60}
-BASIC_AUTH_DEFAULTS: Specification = {"user": None, "secret": None, "rounds": 10, "remove_header": True}
+BASIC_AUTH_DEFAULTS: Specification = {"user": None, "secret": None, "rounds": 10, "users": [], "remove_header": True}
+LOGIN_DEFAULTS: Specification = {"user": None, "secret": None, "rounds": 10}
 # Enough for a page with all that it loads, and little for who tries passwords.
 BASIC_AUTH_RATE_LIMIT: Specification = {"average": 10, "burst": 100, "period": "1s"}
 
@@ -163,6 +164,10 @@ def normalise(given: t.Mapping[str, t.Any]) -> Specification:
             )
             if route["rate_limit"] is None:
                 route["rate_limit"] = dict(BASIC_AUTH_RATE_LIMIT)
+            route["basic_auth"]["users"] = [
+                _with_defaults(f"{where} basic_auth, users[{number}],", login, LOGIN_DEFAULTS, ("user", "secret"))
+                for number, login in enumerate(route["basic_auth"]["users"])
+            ]
     for index, file in enumerate(specification["files"]):
         if sum(file[source] is not None for source in FILE_SOURCES) != 1:
             raise ValueError(f"{what}, files[{index}], needs exactly one of {', '.join(FILE_SOURCES)}")
@@ -177,10 +182,25 @@ def normalise(given: t.Mapping[str, t.Any]) -> Specification:
     return specification
 
 
+def logins_of(route: t.Mapping[str, t.Any]) -> list[Specification]:
+    """Everybody who may use a route with basic authentication, each with `user`, `secret` and `rounds`; nobody without it."""
+    auth = route["basic_auth"]
+    return [{key: login[key] for key in LOGIN_DEFAULTS} for login in (auth, *auth["users"])] if auth else []
+
+
 def owner_of(specification: Specification) -> tuple[str, str]:
     """The user and group, as on the host, that the container's files have to belong to; root where the image decides."""
     user, _, group = str(specification["user"] or "0:0").partition(":")
     return user, group or user
 
 
-__all__ = ("BASIC_AUTH_DEFAULTS", "BASIC_AUTH_RATE_LIMIT", "DEFAULTS", "NESTED_DEFAULTS", "Specification", "normalise", "owner_of")
+__all__ = (
+    "BASIC_AUTH_DEFAULTS",
+    "BASIC_AUTH_RATE_LIMIT",
+    "DEFAULTS",
+    "NESTED_DEFAULTS",
+    "Specification",
+    "logins_of",
+    "normalise",
+    "owner_of",
+)

@@ -18,13 +18,18 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._escape import has_u
 from ansible_collections.opengeoai.hub.plugins.module_utils._firewall import allowed_problem
 from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import MAX_PASSWORD_BYTES
 from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import ImageReference
+from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import (
+    USER_SECRET,
+    account_name_problem,
+    account_password_problem,
+    user_problems,
+)
 from ansible_collections.opengeoai.hub.plugins.module_utils._networks import middlewares_problem, networks_problem, rate_problem
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9._/-]+)?")
-# Passwords that the proxy checks.
-_HASHED = ("mlflow_password", "traefik_password")
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _MIN_SECRET = 8
 _SYSTEM_DIRECTORIES = frozenset(
     (
@@ -140,10 +145,16 @@ def _not_the_superuser(variable: str, value: str) -> None:
         raise ValueError(f'{variable}: "postgres" is the superuser and the database of the server itself; choose another name')
 
 
+def _plain_name(variable: str, value: str) -> None:
+    if not _IDENTIFIER.fullmatch(value):
+        raise ValueError(f"{variable} is {value!r}: use at most 63 lower-case letters, digits and underscores, beginning with a letter")
+
+
 # What services accept, by variable.
 _ACCEPTED: dict[str, tuple[t.Callable[[str, str], None], ...]] = {
     # The name of a role and of its database.
     "mlflow_database": (_postgres.check_role_name, _not_the_superuser),
+    "mlflow_auth_database": (_plain_name, _not_the_superuser),
     "postgres_user": (_postgres.check_role_name, _not_the_superuser),
     "postgres_database": (_postgres.check_name, _not_the_superuser),
     "minio_root_user": (_minio.check_root_user,),
@@ -153,8 +164,13 @@ _ACCEPTED: dict[str, tuple[t.Callable[[str, str], None], ...]] = {
 }
 
 
-def secret_problem(variable: str, value: t.Any) -> str | None:
-    """Why a value is not usable as a secret, or None if it is; the message does not show it."""
+def secret_problem(variable: str, value: t.Any, mlflow_auth: t.Any = "proxy") -> str | None:
+    """Why a value is not usable as a secret, or None if it is; the message does not show it.
+
+    :param mlflow_auth: who checks the passwords of MLflow's users.
+    """
+    of_mlflow = variable == "mlflow_password" or USER_SECRET.fullmatch(variable)
+    hashed = variable == "traefik_password" or (of_mlflow and mlflow_auth != "native")
     if not isinstance(value, str):
         return f"{variable} (not shown) is no text: put it in quotes"
     if not value:
@@ -163,10 +179,12 @@ def secret_problem(variable: str, value: t.Any) -> str | None:
         return f"{variable} (not shown) holds half of a character, which is no text: write it anew"
     if "\n" in value or "\r" in value or "\0" in value:
         return f"{variable} (not shown) has a line break or a NUL: an encrypted value often ends with one; write it without"
-    if variable in _HASHED and len(value.encode()) > MAX_PASSWORD_BYTES:
+    if hashed and len(value.encode()) > MAX_PASSWORD_BYTES:
         return f"{variable} (not shown) has {len(value.encode())} bytes: bcrypt reads only {MAX_PASSWORD_BYTES}, so use a shorter one"
     if len(value) < _MIN_SECRET:
         return f"{variable} (not shown) has {len(value)} characters: use {_MIN_SECRET} or more"
+    if of_mlflow and mlflow_auth == "native":
+        return account_password_problem(variable, value)
     return named_problem(variable, value, *_ACCEPTED.get(variable, ()))
 
 
@@ -193,6 +211,26 @@ def access_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
 
 def _is_true(value: t.Any) -> bool:
     return str(value).lower() in ("true", "yes", "on", "1", "y", "t")
+
+
+def mlflow_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """Problems of who may use MLflow, beside those of passwords."""
+    found: list[str | None] = []
+    users = variables.get("mlflow_users")
+    names = [
+        (f"mlflow_users[{index}].name", user.get("name"))
+        for index, user in enumerate(users if isinstance(users, (list, tuple)) else [])
+        if isinstance(user, t.Mapping)
+    ]
+    if variables.get("mlflow_auth") == "native":
+        found += [account_name_problem(variable, name) for variable, name in [("mlflow_user", variables.get("mlflow_user")), *names]]
+    if variables.get("mlflow_auth") == "none" and not variables.get("mlflow_allowed_networks"):
+        found.append(
+            "mlflow_auth is 'none' and mlflow_allowed_networks is empty, so that everybody could read, change and delete everything: "
+            "set mlflow_allowed_networks to the networks that may, or mlflow_auth to proxy or native"
+        )
+    found += [user_problem(variable, name) for variable, name in names]
+    return [problem for problem in found if problem] + user_problems(variables)
 
 
 def first_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
@@ -222,7 +260,7 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
         elif variable.endswith("_image"):
             found.append(image_problem(variable, value))
         elif variable.endswith(("_password", "_secret_key")) and variable != "docker_registry_password":
-            found.append(secret_problem(variable, value))
+            found.append(secret_problem(variable, value, variables.get("mlflow_auth")))
         elif variable.endswith(("_allowed_networks", "_trusted_proxies")):
             found.append(networks_problem(variable, value))
         elif variable.endswith("_rate_limit"):
@@ -240,7 +278,8 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
             found.append(problem)
             if problem is None and variable.endswith("_data_dir") and variable != "stack_data_dir":
                 data_paths[variable] = value
-    return [problem for problem in found if problem] + access_problems(variables) + nested_paths(data_paths)
+    combined = access_problems(variables) + mlflow_problems(variables) + nested_paths(data_paths)
+    return [problem for problem in found if problem] + combined
 
 
 __all__ = (
@@ -249,6 +288,7 @@ __all__ = (
     "email_problem",
     "first_problems",
     "image_problem",
+    "mlflow_problems",
     "named_problem",
     "nested_paths",
     "path_problem",

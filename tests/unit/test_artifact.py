@@ -21,7 +21,7 @@ WANTED = {
     "FILES.json",
     "LICENSES",
     "MANIFEST.json",
-    "README.md",
+    "README.md", "SECURITY.md",
     "changelogs",
     "docs",
     "inventories",

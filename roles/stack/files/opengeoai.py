@@ -69,6 +69,8 @@ class Credential:
     user: str
     secret: str
     database: str | None = None
+    # Further users of the same service.
+    users: tuple[Credential, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,17 @@ def _parse_service(index: int, data: object) -> Service:
     return Service(name, tuple(str(one) for one in depends_on), float(start_timeout), stop_timeout)
 
 
+def _parse_credential(where: str, data: object) -> Credential:
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{where} are {data!r}, and have to be an object")
+    return Credential(
+        _required(where, data, "user"),
+        _required(where, data, "secret"),
+        _typed(where, data, "database", str, None),
+        tuple(_parse_credential(where, one) for one in _typed(where, data, "users", list, [])),
+    )
+
+
 def parse_config(text: str) -> Config:
     """Read the content of stack.json."""
     try:
@@ -133,13 +146,7 @@ def parse_config(text: str) -> Config:
     credentials = {}
     for name, one in _typed("stack", data, "credentials", dict, {}).items():
         where = f"credentials of '{name}'"
-        if not isinstance(one, Mapping):
-            raise ConfigError(f"{where} are {one!r}, and have to be an object")
-        credentials[name] = Credential(
-            _required(where, one, "user"),
-            _required(where, one, "secret"),
-            _typed(where, one, "database", str, None),
-        )
+        credentials[name] = _parse_credential(where, one)
     config = Config(
         domain=_required("stack", data, "domain"),
         services=services,
@@ -664,11 +671,13 @@ def rotating(directory: str) -> list[str]:
 
 
 def build_info(config: Config, read: Callable[[str], str], public: Mapping[str, str | None]) -> dict[str, Any]:
-    credentials: dict[str, dict[str, str]] = {}
+    credentials: dict[str, dict[str, Any]] = {}
     for name, one in config.credentials.items():
         credentials[name] = {"user": one.user, "password": read(one.secret)}
         if one.database is not None:
             credentials[name]["database"] = one.database
+        if one.users:
+            credentials[name]["users"] = {other.user: read(other.secret) for other in one.users}
     return {
         "domain": config.domain,
         "urls": dict(config.urls),

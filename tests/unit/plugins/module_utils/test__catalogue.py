@@ -178,6 +178,28 @@ def test_catalogue() -> None:
     }
 
 
+def test_further_users_have_salts_and_are_told() -> None:
+    further = {"user": "you", "secret": "your_password"}
+    login = {"user": "me", "secret": "my_password"}
+    services = [
+        service(
+            "web",
+            credentials={**login, "users": [{**further, "rounds": 4}]},
+            routes=[route("web", "a.org", basic_auth={**login, "users": [{**further, "rounds": 4}]})],
+        )
+    ]
+    result = catalogue(services)
+    assert [secret["name"] for secret in result["secrets"]] == ["my_password_salt", "your_password_salt", DIGEST_KEY["name"]]
+    assert result["manifest"]["credentials"] == {"web": {**login, "users": [further]}}
+
+
+@pytest.mark.parametrize(
+    ("credentials", "expected"), [(None, {}), ({"user": "me", "secret": "s", "users": []}, {"web": {"user": "me", "secret": "s"}})]
+)
+def test_credentials_of_nobody_else(credentials: dict[str, Any] | None, expected: dict[str, Any]) -> None:
+    assert catalogue([service("web", credentials=credentials)])["manifest"]["credentials"] == expected
+
+
 def test_the_order_of_the_roles_does_not_matter() -> None:
     assert catalogue(STACK) == catalogue(list(reversed(STACK)))
 

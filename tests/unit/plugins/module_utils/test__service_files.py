@@ -21,7 +21,8 @@ def web(**more: Any) -> dict[str, Any]:
     return {"name": "web", "image": "nginx:1.29", "user": "33:34", "config": {"path": "/etc/hub/web"}, **more}
 
 
-AUTH_ROUTE = {"name": "web", "hosts": ["a.org"], "port": 80, "basic_auth": {"user": "o'me\"", "secret": "password", "rounds": 4}}
+AUTH: dict[str, Any] = {"user": "o'me\"", "secret": "password", "rounds": 4}
+AUTH_ROUTE = {"name": "web", "hosts": ["a.org"], "port": 80, "basic_auth": AUTH}
 
 FILES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"content": ""}, {"content": ""}),
@@ -57,6 +58,16 @@ def test_basic_authentication() -> None:
     assert bcrypt.checkpw(SECRETS["password"].encode(), digest.encode())
 
 
+def test_basic_authentication_of_further_users() -> None:
+    further = [{"user": "zoë", "secret": "other", "rounds": 5}]
+    secrets = {**SECRETS, "other": "another", "other_salt": SECRETS["password_salt"]}
+    (file,) = service_files(web(routes=[{**AUTH_ROUTE, "basic_auth": {**AUTH, "users": further}}]), CONTEXT, secrets)
+    entries = json.loads(file["secret_content"])["http"]["middlewares"]["web-auth"]["basicAuth"]["users"]
+    assert [entry.partition("$")[0] for entry in entries] == ["o'me\":", "zoë:"]
+    assert bcrypt.checkpw(b"another", entries[1].partition(":")[2].encode())
+    assert "$2b$05$" in entries[1]
+
+
 def test_basic_authentication_is_the_same_in_every_run() -> None:
     assert service_files(web(routes=[AUTH_ROUTE]), CONTEXT, SECRETS) == service_files(web(routes=[AUTH_ROUTE]), CONTEXT, SECRETS)
 
@@ -76,6 +87,11 @@ FAILURES: list[tuple[dict[str, Any], dict[str, str], str]] = [
         web(routes=[AUTH_ROUTE]),
         {**SECRETS, "password": "x" * 73},
         "the password of user 'o\\'me\"' has 73 bytes, and bcrypt reads only 72; use a shorter one",
+    ),
+    (
+        web(routes=[{**AUTH_ROUTE, "basic_auth": {**AUTH, "users": [{"user": "x"}]}}]),
+        SECRETS,
+        "the specification of service 'web', routes[0], basic_auth, users[0], lacks the key 'secret'",
     ),
     (web(files={}), SECRETS, "the specification of service 'web', files, must be a list, got {}"),
 ]

@@ -180,6 +180,8 @@ SECRETS = (
     "mlflow_database_password",
     "mlflow_s3_secret_key",
 )
+
+
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
@@ -329,6 +331,41 @@ GOOD: dict[str, Any] = {
                 "mlflow_allowed_networks is '192.0.2.0/24': write a list of networks, such as [192.0.2.0/24]",
                 "traefik_trusted_proxies has the network '10.0.0.5/8': its host part must be zero; "
                 "write 10.0.0.0/8, or 10.0.0.5 for that one address",
+            ],
+        ),
+        # MLflow hashes the passwords of its own accounts in another way, and has rules of its own.
+        ({"mlflow_auth": "native", "mlflow_password": "x" * 100, "mlflow_user_bob_password": "y" * 100}, []),
+        (
+            {"mlflow_auth": "native", "mlflow_user": "Åsa", "mlflow_password": "x" * 11, "mlflow_user_bob_password": "ä" * 12},
+            [
+                "mlflow_password (not shown) has 11 characters: MLflow's own accounts want 12 or more",
+                "mlflow_user_bob_password (not shown) has other characters than ASCII: "
+                "MLflow's own accounts read ASCII only; choose another one",
+                "mlflow_user is 'Åsa': MLflow's own accounts read ASCII only; choose another name, or set mlflow_auth to proxy",
+            ],
+        ),
+        (
+            {"mlflow_auth": "proxy", "mlflow_user_bob_password": "ä" * 37},
+            ["mlflow_user_bob_password (not shown) has 74 bytes: bcrypt reads only 72, so use a shorter one"],
+        ),
+        (
+            {"mlflow_auth": "proxy", "mlflow_users": [{"name": "a:b", "secret": "mlflow_user_ab_password"}]},
+            ["mlflow_users[0].name is 'a:b': choose a name without a colon or control characters"],
+        ),
+        (
+            {"mlflow_users": [{"name": "alice"}, {"name": "alice", "secret": "mlflow_user_al_password"}]},
+            ["mlflow_users[1].name is 'alice', which is listed twice; merge the entries"],
+        ),
+        (
+            {"mlflow_auth_database": "MLflow"},
+            ["mlflow_auth_database is 'MLflow': use at most 63 lower-case letters, digits and underscores, beginning with a letter"],
+        ),
+        ({"mlflow_auth": "none", "mlflow_allowed_networks": ["192.0.2.0/24"]}, []),
+        (
+            {"mlflow_auth": "none", "mlflow_allowed_networks": []},
+            [
+                "mlflow_auth is 'none' and mlflow_allowed_networks is empty, so that everybody could read, change and delete everything: "
+                "set mlflow_allowed_networks to the networks that may, or mlflow_auth to proxy or native"
             ],
         ),
         ({"mlflow_s3_secret_key": "short"}, ["mlflow_s3_secret_key (not shown) has 5 characters: use 8 or more"]),

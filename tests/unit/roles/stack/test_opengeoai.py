@@ -151,6 +151,8 @@ def test_parse_config() -> None:
             "depends_on goes round in a circle: a -> a",
         ),
         ({"credentials": {"m": {"user": "u"}}}, "credentials of 'm': secret is missing"),
+        ({"credentials": {"m": "u"}}, "credentials of 'm' are 'u', and have to be an object"),
+        ({"credentials": {"m": {"user": "u", "secret": "s", "users": [{"user": "v"}]}}}, "credentials of 'm': secret is missing"),
     ],
 )
 def test_parse_config_refuses(change: dict[str, Any], message: str) -> None:
@@ -283,6 +285,13 @@ def test_build_info() -> None:
         "rustdesk_public_key": "KEY",
         "ca_file": "/ca.pem",
     }
+
+
+def test_build_info_tells_further_users() -> None:
+    further = [{"user": "alice", "secret": "alice_password"}]
+    config = tool.parse_config(json.dumps({**CONFIG, "credentials": {"mlflow": {"user": "m", "secret": "s", "users": further}}}))
+    info = tool.build_info(config, {"s": "1", "alice_password": "2"}.__getitem__, {})
+    assert info["credentials"] == {"mlflow": {"user": "m", "password": "1", "users": {"alice": "2"}}}
 
 
 class FakeEngine:

@@ -1,0 +1,287 @@
+# Copyright (c) opengeoai.hub contributors
+# GNU General Public License v3.0 or later (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may use MLflow: further users at the proxy, accounts of its own with permissions, nobody; and the way from one to the other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from .support import ROOT, Outside, Site, SiteRun, docker_inspect, leaked
+
+# What the proxy takes and MLflow's own accounts do not.
+ZOE: dict[str, Any] = {"name": 'Zoë "O\'Hara" \\ $x', "secret": "mlflow_user_zoe_password"}
+ZOE_PASSWORD = "pä:ss wörd%s \\ \"'${x} 漢"
+# Everything that ASCII has to offer, a blank at either end included.
+BOB: dict[str, Any] = {"name": 'Bob "O\'Hara" \\ $x %s', "secret": "mlflow_user_bob_password", "admin": True}
+BOB_PASSWORD = " a:b%s%%{x}\\n\"'$(id)`#;=& "
+ALICE: dict[str, Any] = {
+    "name": "alice",
+    "permissions": [
+        {"experiment": "acceptance roads ä", "permission": "EDIT"},
+        {"experiment": "Default", "permission": "DENY"},
+        {"registered_model": "*", "permission": "READ"},
+    ],
+}
+NATIVE: dict[str, Any] = {"mlflow_auth": "native", "mlflow_users": [ALICE, BOB], "mlflow_user_bob_password": BOB_PASSWORD}
+PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
+MODULE_RUNS = 30
+
+
+def extra(**variables: Any) -> list[str]:
+    """The variables for the command line of ansible-playbook."""
+    return ["-e", json.dumps(variables)]
+
+
+@dataclass(frozen=True)
+class Api:
+    """MLflow's REST API from outside."""
+
+    http: requests.Session
+    base: str
+
+    def __call__(self, method: str, path: str, login: tuple[str, str] | None, **body: Any) -> requests.Response:
+        """One request, as somebody or as nobody."""
+        auth = tuple(word.encode() for word in login) if login else None
+        keywords = {"params" if method == "GET" else "json": body}
+        return self.http.request(method, f"{self.base}/api/{path}", auth=auth, timeout=30, **keywords)  # type: ignore[arg-type]
+
+    def status(self, login: tuple[str, str] | None) -> int:
+        """What a login is answered by something that everybody may read who may read anything."""
+        return self("GET", "2.0/mlflow/experiments/get-by-name", login, experiment_name="acceptance roads ä").status_code
+
+
+@pytest.fixture
+def api(http: requests.Session, domain: str) -> Api:
+    return Api(http, f"https://mlflow.{domain}")
+
+
+@pytest.fixture(scope="module")
+def told(vm: str) -> Callable[[], dict[str, Any]]:
+    """What the user is told, now: the credentials depend on who checks them."""
+
+    def ask() -> dict[str, Any]:
+        command = [sys.executable, "-m", "lab", "info", vm]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+        credentials: dict[str, Any] = json.loads(done.stdout)["credentials"]
+        return credentials
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def client(outside: Outside, domain: str) -> Callable[..., dict[str, Any]]:
+    """The real client, doing all that it does once."""
+
+    def run(login: tuple[str, str] | None) -> dict[str, Any]:
+        names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+        environment = {
+            "MLFLOW_TRACKING_URI": f"https://mlflow.{domain}",
+            "MLFLOW_TRACKING_SERVER_CERT_PATH": "/ca.pem",
+            "REQUESTS_CA_BUNDLE": "/ca.pem",
+            **(dict(zip(names, login, strict=True)) if login else {}),
+        }
+        done = outside.run(
+            "mlflow",
+            ["python3", "-", "3"],
+            [f"mlflow.{domain}", f"minio-api.{domain}"],
+            environment,
+            stdin=Path(__file__).with_name("mlflow_client.py").read_text(),
+        )
+        assert done.returncode == 0, done.stderr[-5000:]
+        seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        assert seen["metrics"] == 1000
+        assert seen["received"] == seen["sent"]
+        assert seen["model"] == [seen["name"], "1", seen["run_id"]]
+        assert seen["status"] == "FINISHED"
+        return seen
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def first(info: dict[str, Any]) -> tuple[str, str]:
+    """The login of the first user, who is the same in every mode."""
+    given = info["credentials"]["mlflow"]
+    return given["user"], given["password"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _afterwards(site: Site) -> Iterator[None]:
+    yield
+    site.converge()
+
+
+# --- the proxy -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def proxy(site: Site, client: Callable[..., dict[str, Any]], first: tuple[str, str]) -> dict[str, Any]:
+    """Further users at the proxy, and what the client of the first has left in the store."""
+    site.converge(*extra(mlflow_users=[{"name": "alice"}, ZOE], mlflow_user_zoe_password=ZOE_PASSWORD))
+    return client(first)
+
+
+def test_every_user_of_the_proxy_has_a_password(
+    proxy: dict[str, Any], api: Api, told: Callable[[], dict[str, Any]], first: tuple[str, str], host: Any
+) -> None:
+    users = told()["mlflow"]["users"]
+    assert set(users) == {"alice", ZOE["name"]}
+    assert users[ZOE["name"]] == ZOE_PASSWORD
+    assert len(users["alice"]) == 32
+    logins = [first, ("alice", users["alice"]), (ZOE["name"], ZOE_PASSWORD)]
+    for number, (name, password) in enumerate(logins):
+        assert api("GET", "2.0/mlflow/runs/get", (name, password), run_id=proxy["run_id"]).status_code == 200, name
+        assert api.status((name, logins[number - 1][1])) == 401, name
+    assert api.status(("nobody", users["alice"])) == 401
+    assert api.status(None) == 401
+    file = host.file("/etc/opengeoai/secrets/mlflow_user_alice_password")
+    assert (file.user, file.mode) == ("root", 0o600)
+
+
+# --- accounts of its own ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def native(site: Site, proxy: dict[str, Any]) -> SiteRun:
+    """One run from the proxy to native accounts."""
+    return site.converge("-vvv", "--diff", *extra(**NATIVE), watch=True)
+
+
+@pytest.fixture(scope="module")
+def alice(native: SiteRun, told: Callable[[], dict[str, Any]]) -> tuple[str, str]:
+    return "alice", told()["mlflow"]["users"]["alice"]
+
+
+def test_native_accounts_log_in(native: SiteRun, api: Api, first: tuple[str, str], alice: tuple[str, str], proxy: dict[str, Any]) -> None:
+    bob = (BOB["name"], BOB_PASSWORD)
+    for name, login in (("first", first), ("bob", bob), ("alice", alice)):
+        # What was there is still there, and everybody may read it.
+        assert api("GET", "2.0/mlflow/runs/get", login, run_id=proxy["run_id"]).status_code == 200, name
+    for wrong in (None, (first[0], alice[1]), ("alice", first[1]), (bob[0], bob[1].strip()), ("admin", "password1234")):
+        assert api.status(wrong) == 401, wrong
+    answer = api("GET", "2.0/mlflow/users/list", bob)
+    assert {user["username"]: user["is_admin"] for user in answer.json()["users"]} == {first[0]: True, bob[0]: True, "alice": False}
+    assert answer.headers.get("WWW-Authenticate") is None
+
+
+def test_native_permissions_hold(api: Api, first: tuple[str, str], alice: tuple[str, str], proxy: dict[str, Any]) -> None:
+    found = api("GET", "2.0/mlflow/experiments/get-by-name", first, experiment_name="acceptance roads ä")
+    roads = found.json()["experiment"]["experiment_id"]
+    assert api("POST", "2.0/mlflow/runs/create", alice, experiment_id=roads).status_code == 200
+    # Of others' she may read, since that is the default, and not write.
+    assert api("POST", "2.0/mlflow/runs/create", alice, experiment_id=proxy["experiment_id"]).status_code == 403
+    assert api("GET", "2.0/mlflow/experiments/get", alice, experiment_id="0").status_code == 403
+    assert api("POST", "2.0/mlflow/users/create", alice, username="mallory", password="x" * 12).status_code == 403
+    assert api("DELETE", "2.0/mlflow/registered-models/delete", alice, name=proxy["name"]).status_code == 403
+
+
+@pytest.mark.parametrize("who", ["first", "alice"])
+def test_client_works_with_native_accounts(who: str, client: Callable[..., dict[str, Any]], request: pytest.FixtureRequest) -> None:
+    client(request.getfixturevalue(who))
+
+
+def test_native_accounts_tell_no_secret(native: SiteRun, host: Any, secret_values: dict[str, str], alice: tuple[str, str]) -> None:
+    secrets = {**secret_values, "alice": alice[1], "bob": BOB_PASSWORD.strip()}
+    # What this test gives on the command line of ansible-playbook shows there.
+    assert leaked(native.output, {key: value for key, value in secrets.items() if "bob" not in key}) == []
+    assert leaked(native.processes, secrets) == []
+    assert leaked(native.journal, secrets) == []
+    pids = host.check_output("docker top mlflow -o pid").split()[1:]
+    assert leaked(host.check_output("; ".join(f"cat /proc/{pid}/environ /proc/{pid}/cmdline" for pid in pids)), secrets) == []
+    assert leaked(json.dumps(docker_inspect(host), ensure_ascii=False), secrets) == []
+    assert leaked(host.check_output("docker logs mlflow 2>&1"), secrets) == []
+
+
+def test_second_run_with_native_accounts_changes_nothing(native: SiteRun, site: Site, api: Api, first: tuple[str, str]) -> None:
+    # Somebody's own account, and what the server granted for what was made, are nobody else's business.
+    made = api("POST", "2.0/mlflow/users/create", first, username="carol", password="carol's password")
+    assert made.status_code in (200, 400), made.text
+    second = site.converge(*extra(**NATIVE))
+    assert second.changed == 0
+    # One more than without, which leaves room for it.
+    assert second.module_runs <= MODULE_RUNS + 1
+    assert api.status(("carol", "carol's password")) == 200
+
+
+def test_native_drift_is_mended(native: SiteRun, site: Site, api: Api, first: tuple[str, str], alice: tuple[str, str]) -> None:
+    bob = (BOB["name"], BOB_PASSWORD)
+    found = api("GET", "2.0/mlflow/experiments/get-by-name", first, experiment_name="acceptance roads ä")
+    about = {"username": "alice", "resource_type": "experiment", "resource_id": found.json()["experiment"]["experiment_id"]}
+    changes = [
+        ("POST", "3.0/mlflow/users/permissions/revoke", about),
+        ("POST", "3.0/mlflow/users/permissions/grant", {**about, "permission": "MANAGE"}),
+        ("PATCH", "2.0/mlflow/users/update-admin", {"username": "alice", "is_admin": True}),
+        ("PATCH", "2.0/mlflow/users/update-password", {"username": "alice", "password": "another password"}),
+        # The administrator is locked out: nobody is left who could ask the server to let them in again.
+        ("PATCH", "2.0/mlflow/users/update-password", {"username": first[0], "password": "another password"}),
+        ("PATCH", "2.0/mlflow/users/update-admin", {"username": first[0], "is_admin": False}),
+    ]
+    for method, path, body in changes:
+        assert api(method, path, bob, **body).status_code == 200, path
+    # Processes forget what they have seen.
+    checked = site.converge("--check", "--diff", *extra(**{**NATIVE, "mlflow_auth_cache_seconds": 0}))
+    assert checked.changed >= 1
+    mended = site.converge("--diff", *extra(**NATIVE, mlflow_removed_users=["carol"]))
+    for line in ("another", "MANAGE"):
+        assert line in mended.output
+    assert api.status(first) == 200
+    assert api.status(alice) == 200
+    users = {user["username"]: user for user in api("GET", "2.0/mlflow/users/list", first).json()["users"]}
+    assert {name: user["is_admin"] for name, user in users.items()} == {first[0]: True, bob[0]: True, "alice": False}
+    answer = api("GET", "3.0/mlflow/users/permissions/get", first, **about)
+    assert answer.json()["permission"] == "EDIT"
+
+
+# --- nobody ----------------------------------------------------------------------------------------------
+
+
+def test_nobody_checks_only_where_networks_are_listed(native: SiteRun, site: Site, host: Any) -> None:
+    before = docker_inspect(host, "mlflow")["mlflow"]["Id"]
+    refused = site.run(*extra(mlflow_auth="none"))
+    assert refused.returncode != 0
+    assert "mlflow_auth is 'none' and mlflow_allowed_networks is empty" in " ".join(refused.output.split())
+    assert docker_inspect(host, "mlflow")["mlflow"]["Id"] == before
+
+
+def test_client_works_without_a_login(
+    native: SiteRun,
+    site: Site,
+    api: Api,
+    client: Callable[..., dict[str, Any]],
+    told: Callable[[], dict[str, Any]],
+    proxy: dict[str, Any],
+) -> None:
+    site.converge(*extra(mlflow_auth="none", mlflow_allowed_networks=PRIVATE))
+    assert "mlflow" not in told()
+    client(None)
+    assert api("GET", "2.0/mlflow/runs/get", None, run_id=proxy["run_id"]).status_code == 200
+
+
+# --- and back --------------------------------------------------------------------------------------------
+
+
+def test_the_way_back_loses_nothing(
+    native: SiteRun,
+    site: Site,
+    api: Api,
+    first: tuple[str, str],
+    alice: tuple[str, str],
+    superuser: Callable[..., str],
+    proxy: dict[str, Any],
+) -> None:
+    site.converge()
+    assert api.status(None) == 401
+    assert api.status(alice) == 401
+    assert api("GET", "2.0/mlflow/runs/get", first, run_id=proxy["run_id"]).status_code == 200
+    # The accounts are there for the next time.
+    assert superuser("SELECT count(*) FROM users WHERE username = 'alice'", "mlflow_auth") == "1"
