@@ -11,7 +11,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from lab import engine, host, images, inventory, machine, registry, summary
+from lab import acme, engine, host, images, inventory, machine, registry, summary
 from lab.settings import NETWORK, STATE_DIR, SUITES, LabError, check_name
 from lab.shell import alone, say
 
@@ -36,7 +36,7 @@ def supply(machines: Sequence[str]) -> registry.Registry | None:
     return None
 
 
-def up(name: str, debian: str) -> None:
+def up(name: str, debian: str, with_acme: bool = False) -> None:
     """A machine that answers, and all that it needs around it."""
     engine.ensure_engine()
     existing = machine.release(name)
@@ -51,7 +51,11 @@ def up(name: str, debian: str) -> None:
         say(f"creating {name} (Debian {debian})")
         machine.create(name, debian)
     machine.admit(name)
-    say(f"inventory: {inventory.write(name, there)}")
+    more: dict[str, str] = {}
+    if with_acme:
+        acme.publish(name)
+        more = acme.start(name).variables
+    say(f"inventory: {inventory.write(name, there, more)}")
 
 
 def purge() -> None:
@@ -83,9 +87,9 @@ def parser() -> argparse.ArgumentParser:
             sub.add_argument("name", metavar="NAME")
         return sub
 
-    add("up", "Make a fresh machine, or bring an existing one up.").add_argument(
-        "--debian", choices=sorted(SUITES), default=None, help="release (13, or that of the existing machine)"
-    )
+    make = add("up", "Make a fresh machine, or bring an existing one up.")
+    make.add_argument("--debian", choices=sorted(SUITES), default=None, help="release (13, or that of the existing machine)")
+    make.add_argument("--acme", action="store_true", help="let its certificates come from an ACME server beside it")
     add("down", "Remove a machine and its data.")
     add("reboot", "Reboot a machine in an orderly way.")
     add("kill", "Cut a machine's power.")
@@ -108,7 +112,7 @@ def command_line(arguments: Sequence[str]) -> int:
     if "name" in given:
         check_name(given.name)
     if given.command == "up":
-        up(given.name, given.debian or _existing_release(given.name) or "13")
+        up(given.name, given.debian or _existing_release(given.name) or "13", given.acme)
         return 0
     if given.command == "engine":
         engine.ensure_engine()
@@ -130,6 +134,7 @@ def command_line(arguments: Sequence[str]) -> int:
     elif given.command == "show":
         print("\n".join(summary.summary(given.name, machine.info(given.name), machine.status(given.name))))
     elif given.command == "down":
+        acme.stop(given.name)
         machine.remove(given.name)
     elif given.command == "reboot":
         machine.reboot(given.name)

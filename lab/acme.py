@@ -1,76 +1,115 @@
 # Copyright: opengeoai.hub contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An ACME server that believes that every name leads to one of the lab's machines."""
+"""ACME servers that believe that every name leads to one of the lab's machines, and a DNS provider beside each."""
 
 from __future__ import annotations
 
+import base64
 import http.client
+import secrets
 import ssl
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import images
 from lab.engine import docker, ensure_network, inspect
-from lab.machine import address
-from lab.settings import LABEL, NETWORK, PREFIX, LabError, state_dir
+from lab.machine import address, ssh
+from lab.settings import LABEL, NETWORK, PREFIX, STACK_DOMAIN, LabError, state_dir
 from lab.shell import alone, say
 
+EMAIL = "admin@hub.test"
+YEAR = 365 * 24 * 3600
+_LABELS = ("", "www.", "traefik.", "mlflow.", "minio.", "minio-api.", "postgres.", "rustdesk.")
 _READY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class AcmeServer:
-    """Where it is, the CA of its own certificate, and the CA that it issues from."""
+    """Where it is, the CA of its own certificate, the CA that it issues from, and what it wants of clients."""
 
-    directory: str
+    address: str
     ca_file: Path
     issuer_ca_file: Path
+    dns_user: str
+    dns_password: str = field(repr=False)
+    eab_kid: str
+    eab_key: str = field(repr=False)
+
+    @property
+    def directory(self) -> str:
+        """The URL of its directory."""
+        return f"https://{self.address}:14000/dir"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The variables that make the stack use it."""
+        return {
+            "stack_acme_email": EMAIL,
+            "traefik_certificates": "acme",
+            "traefik_acme_directory": self.directory,
+            "traefik_acme_ca_file": str(self.ca_file),
+            "traefik_issuer_ca_file": str(self.issuer_ca_file),
+            **({"traefik_acme_eab_kid": self.eab_kid, "traefik_acme_eab_hmac_key": self.eab_key} if self.eab_kid else {}),
+        }
 
 
-def _container(name: str) -> str:
-    return f"{PREFIX}-acme-{name}"
+def _container(name: str, which: str) -> str:
+    return f"{PREFIX}-acme-{name}-{which}"
 
 
-def start(name: str) -> AcmeServer:
-    """Start the server anew for a machine; it forgets everything and makes another CA each time."""
+def start(name: str, which: str = "1", valid_seconds: int = YEAR, eab: bool = False) -> AcmeServer:
+    """Start one of a machine's servers anew; it forgets everything and makes another CA each time."""
     with alone("images"):
         images.ensure(["pebble"])
     ensure_network()
-    stop(name)
+    container = _container(name, which)
+    docker("rm", "--force", "--volumes", container, check=False)
     say(f"starting an ACME server for {name}")
+    key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+    user, password, kid = "lego", secrets.token_urlsafe(), "lab" if eab else ""
     docker(
-        *("run", "--detach", "--name", _container(name), "--label", f"{LABEL}=1", "--network", NETWORK),
-        *("--env", f"TARGET={address(name)}", images.reference("pebble")),
+        *("run", "--detach", "--name", container, "--label", f"{LABEL}=1", "--label", f"{LABEL}.acme={name}", "--network", NETWORK),
+        *("--env", f"TARGET={address(name)}", "--env", f"VALID_SECONDS={valid_seconds}"),
+        *("--env", f"DNS_USER={user}", "--env", f"DNS_PASSWORD={password}"),
+        *(("--env", f"EAB_KID={kid}", "--env", f"EAB_KEY={key}") if eab else ()),
+        images.reference("pebble"),
     )
+    there = (inspect("container", container) or {})["NetworkSettings"]["Networks"][NETWORK]["IPAddress"]
+    ca_file, issuer_ca_file = (state_dir(name) / f"acme-{which}-{file}.pem" for file in ("ca", "issuer"))
+    server = AcmeServer(there, ca_file, issuer_ca_file, user, password, kid, key)
     deadline = time.monotonic() + _READY_SECONDS
     while True:
         try:
-            return _read(name)
+            _read(server, container)
+            return server
         except (OSError, LabError) as error:
             if time.monotonic() > deadline:
-                log = f"docker logs {_container(name)}"
-                raise LabError(f"no ACME server after {_READY_SECONDS:.0f} s ({error}): see `{log}`") from error
+                raise LabError(f"no ACME server after {_READY_SECONDS:.0f} s ({error}): see `docker logs {container}`") from error
         time.sleep(0.3)
 
 
-def _read(name: str) -> AcmeServer:
-    ca_file, issuer_ca_file = state_dir(name) / "acme-ca.pem", state_dir(name) / "acme-issuer.pem"
-    ca_file.write_text(docker("exec", _container(name), "cat", "/state/ca.pem"))
-    found = inspect("container", _container(name)) or {}
-    there = found["NetworkSettings"]["Networks"][NETWORK]["IPAddress"]
-    context = ssl.create_default_context(cafile=str(ca_file))
-    with closing(http.client.HTTPSConnection(there, 15000, context=context, timeout=5)) as link:
+def _read(server: AcmeServer, container: str) -> None:
+    server.ca_file.write_text(docker("exec", container, "cat", "/state/ca.pem"))
+    context = ssl.create_default_context(cafile=str(server.ca_file))
+    with closing(http.client.HTTPSConnection(server.address, 15000, context=context, timeout=5)) as link:
         link.request("GET", "/roots/0")
         answer = link.getresponse()
         if answer.status != 200:
             raise LabError(f"it answers {answer.status}")
-        issuer_ca_file.write_bytes(answer.read())
-    return AcmeServer(f"https://{there}:14000/dir", ca_file, issuer_ca_file)
+        server.issuer_ca_file.write_bytes(answer.read())
+
+
+def publish(name: str) -> None:
+    """Let the machine resolve the names of the stack to itself, until it is switched off."""
+    names = " ".join(f"{label}{STACK_DOMAIN}" for label in _LABELS)
+    line = f"{address(name)} {names}"
+    ssh(name, f"grep -qxF '{line}' /etc/hosts || echo '{line}' | sudo tee -a /etc/hosts")
 
 
 def stop(name: str) -> None:
-    """Remove the machine's server, if it has one."""
-    docker("rm", "--force", "--volumes", _container(name), check=False)
+    """Remove the machine's servers."""
+    for container in docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}.acme={name}", check=False).split():
+        docker("rm", "--force", "--volumes", container, check=False)

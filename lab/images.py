@@ -130,6 +130,7 @@ _IMAGES = (
         published=Published("rustdesk_image", "docker.io/rustdesk/rustdesk-server", "1.1.17-double"),
     ),
     Image("pebble", "pebble", parents=_TRIXIE),
+    Image("testssl", "testssl", parents=_TRIXIE),
     Image("base-bookworm", suite="bookworm"),
     Image("vm-12", "vm", parents={"BASE": "base-bookworm"}),
     # An older major version, to upgrade from.

@@ -47,12 +47,12 @@ def group_variables(name: str, registry: Registry | None) -> dict[str, str]:
     return values
 
 
-def write(name: str, registry: Registry | None) -> Path:
-    """Write the inventory directory and return it."""
+def write(name: str, registry: Registry | None, more: Mapping[str, str]) -> Path:
+    """Write the inventory directory, with more variables than all machines have, and return it."""
     directory = state_dir(name) / "inventory"
     hosts = f"---\nall:\n  hosts:\n    {name}:\n{yaml_mapping({'ansible_host': address(name)}, 6)}"
     write_private(directory / "hosts.yml", hosts)
     write_private(
-        directory / "group_vars" / "all.yml", "---\n" + yaml_mapping(group_variables(name, registry))
+        directory / "group_vars" / "all.yml", "---\n" + yaml_mapping({**group_variables(name, registry), **more})
     )
     return directory

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import pathlib
 import typing as t
 
@@ -11,7 +12,14 @@ import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import lookup_loader
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import catalogue
+from ansible_collections.opengeoai.hub.plugins.module_utils._certificate_files import (
+    GivenFile,
+    certificate_problems,
+    certificate_warnings,
+)
 from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import user_secrets
 from ansible_collections.opengeoai.hub.plugins.module_utils._validation import first_problems, problems
 
@@ -54,8 +62,41 @@ class ActionModule(ActionBase):
         # Users have passwords by names of their own.
         values.update(self._values(user_secrets(values.get("mlflow_users")), variables))
         self._fail_on(found + problems(values))
+        files = self._certificate_files(values, variables)
+        if values.get("traefik_certificates") == "files":
+            result["warnings"] = self._check_certificate(files, variables)
         result.update(changed=False, roles=roles)
         return result
+
+    def _certificate_files(self, values: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, GivenFile]:
+        """The certificates and keys on this machine that variables name, by variable."""
+        wanted = [name for name, value in values.items() if name.endswith("_ca_file") and value]
+        if values.get("traefik_certificates") == "files":
+            wanted += ["traefik_certificate_file", "traefik_certificate_key_file"]
+        files, found = {}, []
+        for name in wanted:
+            try:
+                # It decrypts what Ansible Vault has encrypted.
+                lookup = lookup_loader.get("ansible.builtin.file", loader=self._loader, templar=self._templar)
+                (text,) = lookup.run([values[name]], variables=variables)
+                files[name] = GivenFile(name, values[name], text)
+                if name.endswith("_ca_file"):
+                    files[name].certificates()
+            except AnsibleError as exc:
+                found.append(f"{name} is {values[name]!r}: it cannot be read on the controller ({exc}); name a file that is there")
+            except ValueError as exc:
+                found.append(str(exc))
+        self._fail_on(found)
+        return files
+
+    def _check_certificate(self, files: t.Mapping[str, GivenFile], variables: t.Mapping[str, t.Any]) -> list[str]:
+        """Check the user's own certificate against the host names of all services, and return warnings."""
+        now = datetime.datetime.now(datetime.UTC)
+        hosts = catalogue(self._templar.template(variables["__stack_specifications"]))["hosts"]
+        chain = files["traefik_certificate_file"]
+        key, issuers = files["traefik_certificate_key_file"], files.get("traefik_issuer_ca_file")
+        self._fail_on(certificate_problems(chain, key, issuers, hosts, now))
+        return certificate_warnings(chain, now)
 
     def _values(self, names: t.Iterable[str], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         return {name: self._templar.template(variables[name]) for name in names if name in variables}

@@ -61,6 +61,10 @@ options:
       basic_auth:
         description: If set, the route uses the middleware C(NAME-auth@file).
         type: dict
+      security_headers:
+        description: Whether the route uses the middleware C(security-headers@file) of the role traefik.
+        type: bool
+        default: false
   network:
     description: Docker network by which Traefik reaches the container.
     type: str

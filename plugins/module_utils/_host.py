@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import typing as t
 from dataclasses import dataclass
 
@@ -90,4 +91,51 @@ def taken_ports(
     ]
 
 
-__all__ = ("Listener", "listeners", "missing_images", "parse_meminfo", "parse_networks", "parse_os_release", "parse_subnets", "taken_ports")
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def _addresses(texts: t.Iterable[str]) -> list[Address]:
+    """IP addresses, without those that lead nowhere from outside."""
+    found = (ipaddress.ip_address(text.partition("%")[0]) for text in texts)
+    return sorted({one for one in found if not one.is_loopback and not one.is_link_local}, key=lambda one: (one.version, int(one)))
+
+
+def name_problems(resolved: t.Mapping[str, t.Sequence[str]], own: t.Iterable[str]) -> list[str]:
+    """A message for each name that does not lead to this host, as far as that can be told from here.
+
+    A public address is compared only where a public one of this host is known: behind a translating router it has none. A name that
+    its own table of hosts sends to the loopback says nothing.
+
+    :param resolved: what each name resolves to; nothing, if it does not.
+    :param own: addresses of this host: those of its interfaces, those by which it is reached, and those that lead to it.
+    """
+    known = _addresses(own)
+    public = [one for one in known if one.is_global]
+    here = ", ".join(str(one) for one in public or known)
+    problems = []
+    for name, texts in resolved.items():
+        comparable = [
+            one for one in _addresses(texts) if any((other.version, other.is_global) == (one.version, one.is_global) for other in known)
+        ]
+        foreign = ", ".join(str(one) for one in comparable if one not in known)
+        if not texts:
+            problems.append(f"{name} does not resolve, so it gets no certificate: make a DNS record that leads to this host ({here})")
+        elif foreign:
+            problems.append(
+                f"{name} resolves to {foreign}, and this host has {here}: let its DNS records lead here, "
+                "or, if those addresses are forwarded to this host, list them in traefik_acme_addresses"
+            )
+    return problems
+
+
+__all__ = (
+    "Listener",
+    "listeners",
+    "missing_images",
+    "name_problems",
+    "parse_meminfo",
+    "parse_networks",
+    "parse_os_release",
+    "parse_subnets",
+    "taken_ports",
+)

@@ -7,7 +7,7 @@
 
 """A certificate authority of one host, and the one server certificate it issues.
 
-Works with python3-cryptography 38 (Debian 12) and later. What 42 renamed is read through `_not_after`.
+Works with python3-cryptography 38 (Debian 12) and later. What 42 renamed is read through `not_after`.
 """
 
 from __future__ import annotations
@@ -156,7 +156,8 @@ def format_time(moment: datetime.datetime) -> str:
     return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _not_after(certificate: x509.Certificate) -> datetime.datetime:
+def not_after(certificate: x509.Certificate) -> datetime.datetime:
+    """When a certificate expires."""
     # The name without a zone is deprecated from 42 on, the one with it does not exist before.
     aware: datetime.datetime | None = getattr(certificate, "not_valid_after_utc", None)
     if aware is not None:
@@ -164,7 +165,8 @@ def _not_after(certificate: x509.Certificate) -> datetime.datetime:
     return certificate.not_valid_after.replace(tzinfo=datetime.UTC)
 
 
-def _public_bytes(key: t.Any) -> bytes:
+def public_bytes(key: t.Any) -> bytes:
+    """A public key, so that two of them can be compared."""
     content: bytes = key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -257,7 +259,7 @@ def _authority_key_identifier(authority: Authority) -> x509.AuthorityKeyIdentifi
 
 def leaf_end(authority: Authority, now: datetime.datetime, valid: datetime.timedelta) -> datetime.datetime:
     """A certificate issued now ends then; it must not outlive what signs it."""
-    return min((now + valid).replace(microsecond=0), _not_after(authority.certificate))
+    return min((now + valid).replace(microsecond=0), not_after(authority.certificate))
 
 
 def issue_leaf(
@@ -308,7 +310,7 @@ def check_authority(
         certificate = parse_certificates(certificate_pem)[0]
     except ValueError as exc:
         raise ValueError(f"{paths.ca_certificate} cannot be used: {exc}; {mend}") from exc
-    if _public_bytes(key.public_key()) != _public_bytes(certificate.public_key()):
+    if public_bytes(key.public_key()) != public_bytes(certificate.public_key()):
         raise ValueError(f"{paths.ca_key} is not the key of {paths.ca_certificate}; {mend}")
     try:
         is_authority = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
@@ -316,8 +318,8 @@ def check_authority(
         is_authority = False
     if not is_authority:
         raise ValueError(f"{paths.ca_certificate} is not the certificate of an authority; {mend}")
-    if _not_after(certificate) <= now:
-        raise ValueError(f"{paths.ca_certificate} expired at {format_time(_not_after(certificate))}; {mend}")
+    if not_after(certificate) <= now:
+        raise ValueError(f"{paths.ca_certificate} expired at {format_time(not_after(certificate))}; {mend}")
     return Authority(key, certificate, certificate_pem)
 
 
@@ -365,7 +367,7 @@ def reasons_to_issue(
         return [f"the certificate cannot be read: {exc}"]
     leaf = chain[0]
     reasons = []
-    if _public_bytes(key.public_key()) != _public_bytes(leaf.public_key()):
+    if public_bytes(key.public_key()) != public_bytes(leaf.public_key()):
         reasons.append("the key is not the certificate's")
     if not _is_signed_by(leaf, authority) or chain[1:] != [authority.certificate]:
         reasons.append("the authority is another")
@@ -373,7 +375,7 @@ def reasons_to_issue(
     found = certificate_hosts(leaf)
     if set(found) != set(settings.hosts) or found[:1] != settings.hosts[:1]:
         reasons.append("the hosts differ")
-    end = _not_after(leaf)
+    end = not_after(leaf)
     if end - now <= settings.renew_before and leaf_end(authority, now, settings.valid) > end:
         reasons.append(f"it expires at {format_time(end)}")
     return reasons
@@ -381,7 +383,7 @@ def reasons_to_issue(
 
 def authority_warnings(authority: Authority, settings: Settings, now: datetime.datetime) -> list[str]:
     """Tell in time about an authority that ends: a new one has to reach every client."""
-    end = _not_after(authority.certificate)
+    end = not_after(authority.certificate)
     if end - now > settings.renew_before:
         return []
     return [
@@ -403,7 +405,7 @@ def describe_certificates(ca_pem: bytes | None, chain_pem: bytes | None) -> str:
             continue
         if label == "certificate":
             lines.append(f"hosts: {', '.join(certificate_hosts(certificate))}")
-        lines.append(f"{label} expires: {format_time(_not_after(certificate))}")
+        lines.append(f"{label} expires: {format_time(not_after(certificate))}")
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -509,8 +511,8 @@ def _reconcile_files(
     assert chain_pem is not None  # reasons_to_issue has a reason for a missing one
     result.after = describe_certificates(authority.certificate_pem, chain_pem)
     result.ca_pem = authority.certificate_pem.decode("utf-8", "replace")
-    result.ca_expires = format_time(_not_after(authority.certificate))
-    result.expires = format_time(_not_after(parse_certificates(chain_pem)[0]))
+    result.ca_expires = format_time(not_after(authority.certificate))
+    result.expires = format_time(not_after(parse_certificates(chain_pem)[0]))
     result.warnings = authority_warnings(authority, settings, now)
     return result
 
@@ -532,11 +534,13 @@ __all__ = (
     "key_to_pem",
     "leaf_end",
     "new_key",
+    "not_after",
     "parse_certificates",
     "parse_days",
     "parse_hosts",
     "parse_key",
     "parse_settings",
+    "public_bytes",
     "reasons_to_issue",
     "reconcile_local_ca",
 )

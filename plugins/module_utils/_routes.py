@@ -73,33 +73,63 @@ def tls_context(ca_file: str | None, postgres: bool) -> ssl.SSLContext:
     return context
 
 
-def ask(route: t.Mapping[str, t.Any], address: str, port: int, ca_file: str | None, timeout: float) -> Answer:
+def _connect(address: str, port: int, postgres: bool, timeout: float) -> socket.socket:
+    """A connection on which TLS can begin.
+
+    :raises OSError: if there is none.
+    """
+    plain = socket.create_connection((address, port), timeout)
+    if postgres:
+        plain.sendall(_POSTGRES_TLS_REQUEST)
+        if plain.recv(1) != _POSTGRES_TLS_ACCEPTED:
+            plain.close()
+            raise ConnectionError("it refuses TLS")
+    return plain
+
+
+def trust_what_is_there(context: ssl.SSLContext, host: str, address: str, port: int, timeout: float, postgres: bool) -> None:
+    """Let the context trust the certificate that is served now, whoever issued it; its name and dates are still judged.
+
+    :raises OSError: if none is served.
+    """
+    blind = tls_context(None, postgres)
+    blind.check_hostname = False
+    blind.verify_mode = ssl.CERT_NONE
+    with _connect(address, port, postgres, timeout) as plain, blind.wrap_socket(plain, server_hostname=host) as secure:
+        context.load_verify_locations(cadata=secure.getpeercert(binary_form=True) or b"")
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+
+
+def ask(
+    route: t.Mapping[str, t.Any], address: str, port: int, ca_file: str | None, timeout: float, any_issuer: bool = False
+) -> Answer:
     """Ask one route.
 
     :param route: as the filter `catalogue` gives it in its manifest.
     :param address: where the proxy listens; the route's host name is only asked for, not looked up.
     :param ca_file: CA that must have signed the certificate; the system's if none.
     :param timeout: seconds for each step.
+    :param any_issuer: whether the certificate may be issued by anybody.
     """
     postgres = route["entrypoint"] == "postgres"
     url = url_of(route)
     try:
-        with socket.create_connection((address, port), timeout) as plain:
-            if postgres:
-                plain.sendall(_POSTGRES_TLS_REQUEST)
-                if plain.recv(1) != _POSTGRES_TLS_ACCEPTED:
-                    return Answer(route["name"], url, "it refuses TLS")
-            if route["restricted"] and route["protocol"] == "tcp":
-                # The host itself may not be in the list of allowed networks, and is then hung up on.
-                return Answer(route["name"], url)
-            with tls_context(ca_file, postgres).wrap_socket(plain, server_hostname=route["host"]) as secure:
-                certificate = secure.getpeercert() or {}
-                expires = str(certificate.get("notAfter", ""))
-                if route["protocol"] != "http":
-                    return Answer(route["name"], url, "", expires)
-                secure.sendall(http_request(route["host"], route["path"], _UPGRADE in route["expect"]))
-                status = parse_status(secure.makefile("rb").readline())
-                return Answer(route["name"], url, judge_status(status, route["expect"]), expires)
+        context = tls_context(ca_file, postgres)
+        if any_issuer:
+            trust_what_is_there(context, route["host"], address, port, timeout, postgres)
+        plain = _connect(address, port, postgres, timeout)
+        if route["restricted"] and route["protocol"] == "tcp":
+            # The host itself may not be in the list of allowed networks, and is then hung up on.
+            plain.close()
+            return Answer(route["name"], url)
+        with plain, context.wrap_socket(plain, server_hostname=route["host"]) as secure:
+            certificate = secure.getpeercert() or {}
+            expires = str(certificate.get("notAfter", ""))
+            if route["protocol"] != "http":
+                return Answer(route["name"], url, "", expires)
+            secure.sendall(http_request(route["host"], route["path"], _UPGRADE in route["expect"]))
+            status = parse_status(secure.makefile("rb").readline())
+            return Answer(route["name"], url, judge_status(status, route["expect"]), expires)
     except (OSError, ValueError) as exc:
         return Answer(route["name"], url, str(exc) or type(exc).__name__)
 

@@ -82,6 +82,7 @@ NESTED_DEFAULTS: dict[str, Specification] = {
         "middlewares": [],
         "middleware_definitions": {},
         "basic_auth": None,
+        "security_headers": True,
         "expect": [200],
         "url_path": "/",
     },

@@ -9,6 +9,8 @@ from __future__ import annotations
 import typing as t
 
 Labels = dict[str, str]
+# Defined by the role traefik.
+SECURITY_HEADERS = "security-headers@file"
 
 
 def _scalar(value: t.Any) -> str:
@@ -77,6 +79,20 @@ def guards(route: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return found
 
 
+def acme_credentials(credentials: t.Mapping[str, str], directory: str) -> dict[str, t.Any]:
+    """Return the files and the environment by which Traefik gets the credentials of a DNS provider.
+
+    Each variable NAME of the provider may be given as NAME_FILE too, so no value stands in the environment.
+
+    :param credentials: values by the names of the variables.
+    :param directory: where the files are in the container.
+    """
+    return {
+        "environment": {f"{name}_FILE": f"{directory}/acme-{name}" for name in credentials},
+        "files": [{"name": f"acme-{name}", "content": str(value), "sensitive": True} for name, value in credentials.items()],
+    }
+
+
 def _route_labels(route: t.Mapping[str, t.Any], certificate_resolver: str | None) -> Labels:
     protocol, name = route.get("protocol", "http"), route["name"]
     if route.get("port") is not None and route.get("url"):
@@ -99,7 +115,8 @@ def _route_labels(route: t.Mapping[str, t.Any], certificate_resolver: str | None
     for key, definition in [*first.items(), *definitions.items()]:
         labels.update(flatten(f"traefik.{protocol}.middlewares.{key}", definition))
     authentication = [f"{auth_middleware(route)}@file"] if route.get("basic_auth") else []
-    middlewares = [*first, *authentication, *definitions, *(route.get("middlewares") or [])]
+    headers = [SECURITY_HEADERS] if protocol == "http" and route.get("security_headers") else []
+    middlewares = [*headers, *first, *authentication, *definitions, *(route.get("middlewares") or [])]
     if middlewares:
         labels[f"{router}.middlewares"] = ",".join(middlewares)
     return labels
@@ -135,4 +152,4 @@ def traefik_labels(
     return dict(sorted(labels.items()))
 
 
-__all__ = ("Labels", "auth_middleware", "flatten", "guards", "rule", "traefik_labels")
+__all__ = ("SECURITY_HEADERS", "Labels", "acme_credentials", "auth_middleware", "flatten", "guards", "rule", "traefik_labels")

@@ -14,7 +14,7 @@ version_added: 1.0.0
 description:
   - Reads in one run what the stack has to know of its host, and changes nothing.
   - Fails, naming all problems at once, if the operating system is not supported, a port that the stack needs is taken by another
-    program, or disk or memory is too small.
+    program, disk or memory is too small, or a host name that needs a certificate leads elsewhere.
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -54,6 +54,21 @@ options:
     type: list
     elements: str
     required: true
+  names:
+    description: Host names that have to lead to this host, as it resolves them itself.
+    type: list
+    elements: str
+    default: []
+  names_required:
+    description: Whether a name that leads elsewhere is a problem, and not just a warning.
+    type: bool
+    default: true
+  addresses:
+    description:
+      - What else leads to this host beside the addresses of its interfaces, as addresses or names. What does not resolve is left out.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -63,6 +78,8 @@ EXAMPLES = r"""
     ports: [[80, tcp], [443, tcp]]
     data_path: /var/lib/opengeoai
     distributions: [debian 12, debian 13]
+    names: [hub.example.org, www.hub.example.org]
+    addresses: ["{{ ansible_host }}"]
   register: host
 """
 
@@ -131,8 +148,10 @@ missing_images:
   elements: str
 """
 
+import concurrent.futures
 import os
 import shutil
+import socket
 import subprocess
 import typing as t
 
@@ -142,6 +161,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     Listener,
     listeners,
     missing_images,
+    name_problems,
     parse_meminfo,
     parse_networks,
     parse_os_release,
@@ -198,6 +218,23 @@ def docker(*arguments: str) -> str:
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=60).stdout
 
 
+def resolve(name: str) -> list[str]:
+    """The addresses of a name; none if it does not resolve."""
+    try:
+        return sorted({str(found[4][0]) for found in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)})
+    except (OSError, UnicodeError):
+        return []
+
+
+def misled_names(names: t.Sequence[str], addresses: t.Sequence[str]) -> list[str]:
+    """A message for each name that leads elsewhere."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=16) as pool:
+        found = list(pool.map(resolve, [*names, *addresses]))
+    interfaces = subprocess.run(["hostname", "--all-ip-addresses"], capture_output=True, text=True, check=False, timeout=60).stdout
+    own = [*interfaces.split(), *(address for others in found[len(names) :] for address in others)]
+    return name_problems(dict(zip(names, found, strict=False)), own)
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -209,6 +246,9 @@ def main() -> None:
             "min_disk_gb": {"type": "float", "default": 10},
             "min_memory_mb": {"type": "int", "default": 3500},
             "distributions": {"type": "list", "elements": "str", "required": True},
+            "names": {"type": "list", "elements": "str", "default": []},
+            "names_required": {"type": "bool", "default": True},
+            "addresses": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -239,6 +279,13 @@ def main() -> None:
     # Who holds a port can be seen by root only.
     if os.geteuid() == 0 and {(listener.port, listener.protocol) for listener in open_sockets} & set(wanted):
         problems += taken_ports(wanted, open_sockets, socket_owners())
+    if module.params["names"]:
+        misled = misled_names(module.params["names"], module.params["addresses"])
+        if module.params["names_required"]:
+            problems += [f"{one}; traefik_acme_dns_check: warn lets the run go on" for one in misled]
+        else:
+            for one in misled:
+                module.warn(one)
     networks = parse_networks(docker("network", "ls", "--format", "{{.Name}} {{.Internal}}"))
     facts: dict[str, t.Any] = {
         "memory_mb": memory_mb,

@@ -38,6 +38,7 @@ from lab.settings import NETWORK as LAB_NETWORK  # noqa: E402
 
 SERVICES = ("socket-proxy", "traefik", "homepage", "mlflow", "minio", "postgres", "hbbr", "hbbs")
 SECRETS_DIR = "/etc/opengeoai/secrets"
+POSTGRES_PORT = 5432
 # Names by which the lab knows the images that serve as clients, and the role whose default holds where a registry answers.
 CLIENTS = {"minio": "minio", "mlflow": "mlflow", "postgres": "postgres-17"}
 WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -194,10 +195,19 @@ def reachable(host: Any, network: str, targets: Sequence[str]) -> dict[str, str]
 # TLS and websockets
 
 
+def before_tls(address: str, port: int) -> socket.socket:
+    """A connection on which TLS can begin; at PostgreSQL's port it has to be asked for."""
+    plain = socket.create_connection((address, port), timeout=10)
+    if port == POSTGRES_PORT:
+        plain.sendall(b"\x00\x00\x00\x08\x04\xd2\x16\x2f")
+        assert receive(plain, 1) == b"S", "it refuses TLS"
+    return plain
+
+
 def tls_connection(address: str, port: int, name: str, ca_file: str) -> ssl.SSLSocket:
     """A connection whose certificate is valid for the name."""
     context = ssl.create_default_context(cafile=ca_file)
-    return context.wrap_socket(socket.create_connection((address, port), timeout=10), server_hostname=name)
+    return context.wrap_socket(before_tls(address, port), server_hostname=name)
 
 
 def receive(link: socket.socket, size: int) -> bytes:

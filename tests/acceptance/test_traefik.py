@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from .support import SERVICES, docker_inspect, tls_connection, wait_until
+from .support import POSTGRES_PORT, SERVICES, before_tls, docker_inspect, tls_connection, wait_until
 
 HTTP_NAMES = ("", "www.", "traefik.", "mlflow.", "minio.", "minio-api.", "rustdesk.")
 # What a stranger gets: the path asked for, and the status.
@@ -96,6 +96,39 @@ def test_old_protocols_are_refused(domain: str, info: dict[str, Any]) -> None:
     refused = pytest.raises(ssl.SSLError, match=r"(?i)alert|version|unsupported")
     with socket.create_connection((info["address"], 443), timeout=10) as plain, refused:
         context.wrap_socket(plain, server_hostname=domain)
+
+
+@pytest.mark.parametrize("port", [443, POSTGRES_PORT])
+@pytest.mark.parametrize("name", ["unknown.invalid", "unknown.hub.test", "", None])
+def test_a_name_without_a_certificate_is_refused(info: dict[str, Any], port: int, name: str | None) -> None:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with before_tls(info["address"], port) as plain, pytest.raises((ssl.SSLError, ConnectionError)):
+        context.wrap_socket(plain, server_hostname=name or None)
+
+
+@pytest.mark.parametrize(("name", "port"), [("", 443), ("postgres.", POSTGRES_PORT)])
+@pytest.mark.parametrize("ciphers", ["ECDHE+AESCCM", "ECDHE+SHA1", "ECDHE+SHA256:!AESGCM", "kRSA"])
+def test_weak_ciphers_are_refused(domain: str, info: dict[str, Any], name: str, port: int, ciphers: str) -> None:
+    context = ssl.create_default_context(cafile=info["ca_file"])
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(f"{ciphers}:@SECLEVEL=0")
+    with before_tls(info["address"], port) as plain, pytest.raises(ssl.SSLError, match=r"(?i)handshake failure"):
+        context.wrap_socket(plain, server_hostname=f"{name}{domain}")
+
+
+# Of MinIO's own headers the console's are stricter, and the S3 API must not keep a page from showing an object.
+_OWN_HEADERS = {"minio.": "DENY", "minio-api.": None}
+
+
+@pytest.mark.parametrize(("name", "path", "status"), STRANGER)
+def test_security_headers(http: requests.Session, domain: str, name: str, path: str, status: int) -> None:
+    headers = http.get(f"https://{name}{domain}{path}", allow_redirects=False, timeout=20).headers
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers.get("X-Frame-Options") == _OWN_HEADERS.get(name, "SAMEORIGIN")
+    if name not in _OWN_HEADERS:
+        assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
 
 
 @pytest.mark.parametrize("path", ["/dashboard/", "/api/overview"])
@@ -330,12 +363,6 @@ def test_traefik_reads_the_engine_through_the_proxy(host: Any) -> None:
     text = host.file("/etc/opengeoai/traefik/traefik.yml").content_string
     assert "endpoint: tcp://socket-proxy:2375" in text
     assert "exposedByDefault: false" in text
-
-
-def test_issued_certificates_are_kept_private(host: Any, variables: dict[str, str]) -> None:
-    if variables["traefik_certificates"] != "letsencrypt":
-        pytest.skip("certificates do not come from an ACME server here")
-    assert host.file("/var/lib/opengeoai/traefik/acme.json").mode == 0o600
 
 
 def test_unknown_name_gets_nothing(info: dict[str, Any], domain: str) -> None:

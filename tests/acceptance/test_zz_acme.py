@@ -1,69 +1,180 @@
 # Copyright (c) opengeoai.hub contributors
 # GNU General Public License v3.0 or later (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificates by ACME: the mode `letsencrypt` against a server of the lab that speaks the same protocol."""
+"""Certificates by ACME, from a server of the lab that speaks the same protocol as Let's Encrypt."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from lab import acme
 
-from .support import Site, docker_inspect, tls_connection
+from .support import POSTGRES_PORT, Site, docker_inspect, tls_connection, wait_until
 
-ACME_FILE = "/var/lib/opengeoai/traefik/acme.json"
+DATA_DIR = "/var/lib/opengeoai/traefik"
+HTTP_NAMES = ("", "www.", "traefik.", "mlflow.", "minio.", "minio-api.", "rustdesk.")
+NAMES = [*((label, 443) for label in HTTP_NAMES), ("postgres.", POSTGRES_PORT)]
+Certificates = Mapping[tuple[str, int], Mapping[str, Any]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _only_with_acme(variables: dict[str, str]) -> None:
+    if variables["traefik_certificates"] != "acme":
+        pytest.skip("certificates do not come from an ACME server here: the scenario acme runs these")
 
 
 @pytest.fixture(scope="module")
-def server(vm: str, host: Any, site: Site) -> Iterator[acme.AcmeServer]:
-    """The stack with certificates from an ACME server; afterwards it is as it was."""
-    started = acme.start(vm)
-    # An account at a server that is gone, from an earlier run.
-    host.check_output(f"rm -f {ACME_FILE}")
-    site.converge(
-        *("-e", "traefik_certificates=letsencrypt", "-e", "stack_acme_email=admin@hub.test"),
-        *("-e", f"traefik_acme_directory={started.directory}", "-e", f"traefik_acme_ca_file={started.ca_file}"),
-        *("-e", "stack_verify_timeout=90", "-e", f"traefik_issuer_ca_file={started.issuer_ca_file}"),
-    )
-    yield started
-    site.converge()
-    acme.stop(vm)
+def first(info: dict[str, Any], domain: str, variables: dict[str, str]) -> Certificates:
+    """The certificates that the first run of all has got."""
+    return served(info, domain, variables["traefik_issuer_ca_file"])
 
 
-def issuer(server: acme.AcmeServer, info: dict[str, Any], port: int, name: str) -> str:
-    """Who issued the certificate of a name; the connection itself verifies chain and name."""
-    with tls_connection(info["address"], port, name, str(server.issuer_ca_file)) as link:
-        parts = dict(pair for part in (link.getpeercert() or {})["issuer"] for pair in part)
-    return str(parts["commonName"])
+def served(info: dict[str, Any], domain: str, issuer_ca_file: Any) -> Certificates:
+    """The certificate of each name, which that CA must have issued."""
+    found = {}
+    for label, port in NAMES:
+        with tls_connection(info["address"], port, f"{label}{domain}", str(issuer_ca_file)) as link:
+            found[label, port] = dict(link.getpeercert() or {})
+    return found
 
 
-def test_every_host_gets_a_certificate(server: acme.AcmeServer, info: dict[str, Any], domain: str) -> None:
-    for label in ("", "www.", "traefik.", "mlflow.", "minio.", "minio-api.", "rustdesk."):
-        assert issuer(server, info, 443, f"{label}{domain}").startswith("Pebble Intermediate CA")
+def serials(certificates: Certificates) -> dict[tuple[str, int], str]:
+    return {name: str(certificate["serialNumber"]) for name, certificate in certificates.items()}
 
 
-def test_the_tcp_router_gets_a_certificate(server: acme.AcmeServer, host: Any, domain: str) -> None:
-    stored = host.check_output(f"cat {ACME_FILE}")
-    assert f'"main": "postgres.{domain}"' in stored
+def storage(host: Any) -> dict[str, str]:
+    """Digest of each file in which Traefik keeps accounts and certificates."""
+    lines = host.check_output(f"sha256sum {DATA_DIR}/*.json").splitlines()
+    return {path: digest for digest, path in map(str.split, lines)}
 
 
-def test_acme_file_is_private(server: acme.AcmeServer, host: Any) -> None:
-    file = host.file(ACME_FILE)
+def converge(site: Site, server: acme.AcmeServer, **variables: Any) -> None:
+    site.converge("-e", json.dumps({**server.variables, **variables, "stack_verify_timeout": 120}))
+
+
+def running_since(host: Any) -> str:
+    return str(docker_inspect(host, "traefik")["traefik"]["State"]["StartedAt"])
+
+
+def test_every_name_has_a_certificate_of_the_server(first: Certificates, domain: str) -> None:
+    for (label, _port), certificate in first.items():
+        issuer = dict(pair for part in certificate["issuer"] for pair in part)
+        assert issuer["commonName"].startswith("Pebble Intermediate CA"), label
+        assert ("DNS", f"{label}{domain}") in certificate["subjectAltName"], label
+
+
+def test_they_are_kept_private(host: Any) -> None:
+    (path,) = storage(host)
+    file = host.file(path)
     assert (file.mode, file.uid) == (0o600, 58001)
 
 
-def test_a_restart_does_not_ask_again(server: acme.AcmeServer, host: Any) -> None:
-    before = host.file(ACME_FILE).sha256sum
+def test_a_restart_does_not_ask_again(host: Any, info: dict[str, Any], domain: str, first: Certificates, variables: dict[str, str]) -> None:
+    before = storage(host)
     host.check_output("docker restart traefik")
     host.check_output("opengeoai wait --timeout 60")
-    assert host.file(ACME_FILE).sha256sum == before
+    assert storage(host) == before
+    assert serials(served(info, domain, variables["traefik_issuer_ca_file"])) == serials(first)
 
 
-def test_mlflow_trusts_the_issuer(server: acme.AcmeServer, host: Any) -> None:
+def test_mlflow_trusts_the_issuer(host: Any, variables: dict[str, str]) -> None:
     environment = docker_inspect(host, "mlflow")["mlflow"]["Config"]["Env"]
     assert "AWS_CA_BUNDLE=/etc/mlflow/ca.pem" in environment
-    ca = host.check_output("docker exec mlflow cat /etc/mlflow/ca.pem")
-    assert ca.strip() == server.issuer_ca_file.read_text().strip()
+    with open(variables["traefik_issuer_ca_file"], encoding="utf-8") as file:
+        assert host.check_output("docker exec mlflow cat /etc/mlflow/ca.pem").strip() == file.read().strip()
+
+
+@pytest.fixture
+def misled(host: Any, domain: str) -> Iterator[None]:
+    """A machine that finds one name elsewhere, and another one nowhere."""
+    hosts = host.file("/etc/hosts").content_string
+    host.check_output(f"sed -i -e 's/ www.{domain}//' -e 's/ mlflow.{domain}//' /etc/hosts && cp /etc/hosts /root/hosts")
+    host.check_output(f"echo '10.99.0.1 www.{domain}' >>/etc/hosts")
+    yield
+    host.check_output("cat >/etc/hosts <<'END'\n" + hosts + "END")
+
+
+def test_a_name_that_leads_elsewhere_is_told_before_the_first_change(site: Site, misled: None, domain: str) -> None:
+    done = site.run()
+    assert done.returncode != 0
+    assert f"www.{domain} resolves to 10.99.0.1, and this host has " in done.output
+    assert f"mlflow.{domain} does not resolve, so it gets no certificate" in done.output
+    assert f"traefik.{domain}" not in done.output
+    assert done.module_runs == 1
+
+    done = site.converge("-e", json.dumps({"traefik_acme_dns_check": "warn", "traefik_acme_addresses": ["10.99.0.1"]}))
+    assert f"www.{domain} resolves" not in done.output
+    assert f"mlflow.{domain} does not resolve, so it gets no certificate" in done.output
+    assert done.changed == 0
+
+
+@pytest.fixture(scope="module")
+def short_lived(vm: str, site: Site, first: Certificates) -> acme.AcmeServer:
+    """Another server, whose certificates have to be renewed each minute, and which asks by TLS-ALPN-01."""
+    server = acme.start(vm, "2", valid_seconds=900)
+    converge(site, server, traefik_acme_challenge="tls", traefik_acme_valid_hours=1)
+    return server
+
+
+def test_another_server_gets_an_account_of_its_own(
+    host: Any, info: dict[str, Any], domain: str, first: Certificates, short_lived: acme.AcmeServer
+) -> None:
+    assert not set(serials(served(info, domain, short_lived.issuer_ca_file)).values()) & set(serials(first).values())
+    assert len(storage(host)) == 2
+
+
+def test_certificates_are_renewed(host: Any, info: dict[str, Any], domain: str, short_lived: acme.AcmeServer) -> None:
+    since, before = running_since(host), serials(served(info, domain, short_lived.issuer_ca_file))
+
+    def renewed() -> bool:
+        now = serials(served(info, domain, short_lived.issuer_ca_file))
+        return all(now[name] != before[name] for name in before)
+
+    wait_until(renewed, 150, "every certificate is another one", pause=5)
+    assert running_since(host) == since
+
+
+@pytest.fixture(scope="module")
+def by_dns(vm: str, site: Site, short_lived: acme.AcmeServer) -> acme.AcmeServer:
+    """A third server, which wants to know the account beforehand, and looks at DNS; and its provider."""
+    server = acme.start(vm, "3", eab=True)
+    converge(
+        site,
+        server,
+        traefik_acme_challenge="dns",
+        traefik_acme_dns_provider="httpreq",
+        traefik_acme_dns_credentials={
+            "HTTPREQ_ENDPOINT": f"http://{server.address}:8090",
+            "HTTPREQ_USERNAME": server.dns_user,
+            "HTTPREQ_PASSWORD": server.dns_password,
+        },
+        traefik_acme_dns_options={"resolvers": [f"{server.address}:8053"]},
+    )
+    return server
+
+
+def test_certificates_by_dns(info: dict[str, Any], domain: str, by_dns: acme.AcmeServer) -> None:
+    assert len(served(info, domain, by_dns.issuer_ca_file)) == len(NAMES)
+
+
+def test_credentials_of_the_dns_provider_are_in_files(host: Any, by_dns: acme.AcmeServer) -> None:
+    container = docker_inspect(host, "traefik")["traefik"]
+    assert "HTTPREQ_PASSWORD_FILE=/etc/traefik/acme-HTTPREQ_PASSWORD" in container["Config"]["Env"]
+    for secret in (by_dns.dns_password, by_dns.eab_key):
+        assert secret not in json.dumps(container)
+    for name, secret in (("acme-HTTPREQ_PASSWORD", by_dns.dns_password), ("traefik.yml", by_dns.eab_key)):
+        file = host.file(f"/etc/opengeoai/traefik/{name}")
+        assert (file.mode, file.uid) == (0o600, 58001)
+        assert secret in file.content_string
+
+
+def test_the_first_server_is_remembered(
+    site: Site, info: dict[str, Any], domain: str, first: Certificates, by_dns: acme.AcmeServer, variables: dict[str, str]
+) -> None:
+    site.converge()
+    assert serials(served(info, domain, variables["traefik_issuer_ca_file"])) == serials(first)
+    assert site.converge().changed == 0

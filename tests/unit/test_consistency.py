@@ -78,7 +78,7 @@ def test_every_option_is_described(role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_secrets_are_not_logged(role: str) -> None:
-    secret = re.compile(r"_(password|secret_key)$")
+    secret = re.compile(r"_(password|secret_key|hmac_key|credentials)$")
     assert [name for name, option in options(role).items() if bool(secret.search(name)) != bool(option.get("no_log"))] == []
 
 

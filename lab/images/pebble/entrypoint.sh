@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# TARGET: the address to which every name resolves.
+# TARGET: the address to which every name resolves. VALID_SECONDS: how long its certificates hold. DNS_USER, DNS_PASSWORD: who may
+# change its DNS. EAB_KID, EAB_KEY: the account that it wants to know beforehand, if any.
 set -eu
 ADDRESS=$(hostname -i)
 mkdir -p /state
@@ -16,7 +17,26 @@ if [ ! -s ca.pem ]; then
         -out server.pem 2>/dev/null
     mv ca.new ca.pem
 fi
-pebble-challtestsrv -dns01 127.0.0.1:8053 -management 127.0.0.1:8055 -http01 "" -https01 "" -tlsalpn01 "" \
+BOUND=false
+if [ -n "${EAB_KEY:-}" ]; then BOUND=true; fi
+cat >/etc/pebble.json <<EOF
+{
+  "pebble": {
+    "listenAddress": "0.0.0.0:14000",
+    "managementListenAddress": "0.0.0.0:15000",
+    "certificate": "/state/server.pem",
+    "privateKey": "/state/server.key",
+    "httpPort": 80,
+    "tlsPort": 443,
+    "ocspResponderURL": "",
+    "certificateValidityPeriod": ${VALID_SECONDS},
+    "externalAccountBindingRequired": ${BOUND},
+    "externalAccountMACKeys": {"${EAB_KID:-none}": "${EAB_KEY:-bm9uZQ}"}
+  }
+}
+EOF
+pebble-challtestsrv -dns01 :8053 -management 127.0.0.1:8055 -http01 "" -https01 "" -tlsalpn01 "" \
     -defaultIPv6 "" -defaultIPv4 "${TARGET}" &
+python3 -u /provider.py &
 export PEBBLE_VA_NOSLEEP=1
 exec pebble -config /etc/pebble.json -dnsserver 127.0.0.1:8053

@@ -59,6 +59,7 @@ def test_filters_delegate(name: str, value: Any, arguments: tuple[Any, ...], exp
 
 
 def test_filters_delegate_what_is_large() -> None:
+    assert the_filter("acme_credentials")({"A_TOKEN": "x"}, "/etc")["environment"] == {"A_TOKEN_FILE": "/etc/acme-A_TOKEN"}
     assert the_filter("docker_container")(WEB, CONTEXT, "abc")["labels"]["io.opengeoai.hub.config-digest"] == "abc"
     assert the_filter("catalogue")([WEB], "m.example.org")["images"] == ["m.example.org/library/nginx:1.29"]
     assert "work_mem=1GB" in the_filter("postgres_arguments")(4096, 2, {"work_mem": "1GB"})
@@ -73,6 +74,7 @@ def test_filters_delegate_what_is_large() -> None:
 
 
 WRONG_TYPES: list[tuple[str, Any, tuple[Any, ...], str]] = [
+    ("acme_credentials", "token", ("/etc",), "a mapping; got str"),
     ("catalogue", {}, (), "a list of service specifications; got dict"),
     ("docker_container", [WEB], (CONTEXT,), "a service specification; got list"),
     ("firewall_rules", "443", ({},), "a list of ports; got str"),

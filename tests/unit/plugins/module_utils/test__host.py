@@ -14,6 +14,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     Listener,
     listeners,
     missing_images,
+    name_problems,
     parse_meminfo,
     parse_networks,
     parse_os_release,
@@ -148,3 +149,34 @@ PRESENT = ["traefik:v3", f"traefik@{DIGEST}", "mirror:5000/library/haproxy:3.2",
 )
 def test_missing_images(image: str, missing: bool) -> None:
     assert missing_images([image], PRESENT) == ([image] if missing else [])
+
+
+HERE = ["203.0.113.7", "172.17.0.1", "127.0.0.1", "fe80::1%eth0", "8.8.4.4"]
+NAT = ["10.0.0.5", "172.17.0.1"]
+ADVICE = "let its DNS records lead here, or, if those addresses are forwarded to this host, list them in traefik_acme_addresses"
+
+
+@pytest.mark.parametrize(
+    ("resolved", "own", "expected"),
+    [
+        (["8.8.4.4"], HERE, None),
+        (["9.9.9.9"], HERE, f"a.org resolves to 9.9.9.9, and this host has 8.8.4.4: {ADVICE}"),
+        # One record that is right does not help where the server takes the other.
+        (["8.8.4.4", "9.9.9.9"], HERE, f"a.org resolves to 9.9.9.9, and this host has 8.8.4.4: {ADVICE}"),
+        ([], HERE, "a.org does not resolve, so it gets no certificate: make a DNS record that leads to this host (8.8.4.4)"),
+        # Debian's line in /etc/hosts for the machine's own name.
+        (["127.0.1.1"], HERE, None),
+        # No public IPv6 address is known here, so nothing can be said of one.
+        (["8.8.4.4", "2a00::1"], HERE, None),
+        (["2a00::2"], [*HERE, "2a00::1"], f"a.org resolves to 2a00::2, and this host has 8.8.4.4, 2a00::1: {ADVICE}"),
+        # Behind a translating router.
+        (["8.8.4.4"], NAT, None),
+        (["10.0.0.5"], NAT, None),
+        (["10.0.0.6"], NAT, f"a.org resolves to 10.0.0.6, and this host has 10.0.0.5, 172.17.0.1: {ADVICE}"),
+        # … whose public address is known.
+        (["8.8.4.4"], [*NAT, "8.8.4.4"], None),
+        (["9.9.9.9"], [*NAT, "8.8.4.4"], f"a.org resolves to 9.9.9.9, and this host has 8.8.4.4: {ADVICE}"),
+    ],
+)
+def test_name_problems(resolved: list[str], own: list[str], expected: str | None) -> None:
+    assert name_problems({"a.org": resolved}, own) == ([expected] if expected else [])

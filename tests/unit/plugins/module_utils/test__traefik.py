@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._traefik import (
+    acme_credentials,
     auth_middleware,
     flatten,
     rule,
@@ -77,6 +78,13 @@ LABELS: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
     ({}, {"network": "traefik-network"}, {**BASE, "traefik.docker.network": "traefik-network"}),
     ({}, {"certificate_resolver": "letsencrypt"}, {**BASE, f"{R}.tls.certresolver": "letsencrypt"}),
     ({}, {"certificate_resolver": ""}, BASE),
+    ({"security_headers": True}, {}, {**BASE, f"{R}.middlewares": "security-headers@file"}),
+    (
+        {"security_headers": True, "basic_auth": {"user": "me"}},
+        {},
+        # An answer of the password check carries them too.
+        {**BASE, f"{R}.middlewares": "security-headers@file,maps-auth@file"},
+    ),
     ({"entrypoint": "other"}, {}, {**BASE, f"{R}.entrypoints": "other"}),
     ({"tls_options": "strict@file"}, {}, {**BASE, f"{R}.tls.options": "strict@file"}),
     ({"middlewares": ["a@file", "b@file"]}, {}, {**BASE, f"{R}.middlewares": "a@file,b@file"}),
@@ -246,3 +254,14 @@ def test_a_rule_is_about_the_hosts_that_are_named(hosts: list[str], prefix: str,
 def test_a_text_stays_as_it_is_in_a_label(options: dict[str, str]) -> None:
     wanted = {f"a.{key.lower()}": value for key, value in options.items()}
     assert flatten("a", options) == wanted
+
+
+def test_acme_credentials() -> None:
+    assert acme_credentials({}, "/etc/traefik") == {"environment": {}, "files": []}
+    assert acme_credentials({"A_TOKEN": "x y\n", "A_USER": "é"}, "/etc/traefik") == {
+        "environment": {"A_TOKEN_FILE": "/etc/traefik/acme-A_TOKEN", "A_USER_FILE": "/etc/traefik/acme-A_USER"},
+        "files": [
+            {"name": "acme-A_TOKEN", "content": "x y\n", "sensitive": True},
+            {"name": "acme-A_USER", "content": "é", "sensitive": True},
+        ],
+    }
