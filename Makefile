@@ -15,11 +15,12 @@ export PYTHONUNBUFFERED := 1
 export MOLECULE_COMMAND_BORDERS := false
 
 DEMO := demo
-# All there are, the whole one first: it is the one that finds most.
-SCENARIOS := default $(filter-out default,$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
+# The whole one first: it is the one that finds most.
+SCENARIOS := default debian12 docker-repository
+LONG_SCENARIOS := security acme
 SOURCES := lab bench roles/stack/files collections/ansible_collections/opengeoai/hub/plugins
 
-.PHONY: help venv demo demo-info demo-down lint unit molecule test bench clean
+.PHONY: help venv demo demo-info demo-down lint unit molecule test test-security bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,7 +62,12 @@ molecule: $(VENV)/.dev ## bring the stack up on fresh VMs, and test it from outs
 	python -m lab images
 	for scenario in $(SCENARIOS); do molecule test --scenario-name "$$scenario"; done
 
-test: $(VENV)/.dev ## run all checks and tests
+test-security: $(VENV)/.dev ## change users, secrets, certificates and access on fresh VMs, and try to get in
+	@begin=$$SECONDS
+	$(MAKE) --no-print-directory molecule SCENARIOS="$(LONG_SCENARIOS)"
+	echo "== test-security passed in $$((SECONDS - begin)) s"
+
+test: $(VENV)/.dev ## run all checks and tests but the long ones of test-security
 	@for target in lint unit molecule; do
 	    echo "== $$target"
 	    begin=$$SECONDS

@@ -30,6 +30,8 @@ from lab.settings import CLIENT_RANGE, NETWORK, container_name
 
 from .support import Outside, Psql, Site, SiteRun, docker_inspect, own_address, unhealthy, wait_until
 
+pytestmark = pytest.mark.security
+
 FOREIGN_PORT = 8888
 # TCP ports of the machine that the stack publishes, and what a container of somebody else publishes beside it.
 PORTS = (80, 443, 5432, 21115, 21116, 21117, FOREIGN_PORT)

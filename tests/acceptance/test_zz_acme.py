@@ -15,6 +15,8 @@ from lab import acme
 
 from .support import POSTGRES_PORT, Site, docker_inspect, tls_connection, wait_until
 
+pytestmark = pytest.mark.acme
+
 DATA_DIR = "/var/lib/opengeoai/traefik"
 HTTP_NAMES = ("", "www.", "traefik.", "mlflow.", "minio.", "minio-api.", "rustdesk.")
 NAMES = [*((label, 443) for label in HTTP_NAMES), ("postgres.", POSTGRES_PORT)]

@@ -22,6 +22,8 @@ from cryptography.x509.oid import NameOID
 
 from .support import POSTGRES_PORT, Psql, Site, docker_inspect, tls_connection, wait_until
 
+pytestmark = pytest.mark.security
+
 VAULT_PASSWORD = "a password of the vault"
 Signer = tuple[x509.Name, ec.EllipticCurvePrivateKey]
 

@@ -20,6 +20,8 @@ from .support import Outside, Psql, Site, SiteRun, leaked
 from .test_minio import BUCKET, client
 from .test_zz_idempotence import assert_refused
 
+pytestmark = pytest.mark.security
+
 # What Jinja, Go's templates, shells, SQL, URLs, YAML and JSON give a meaning to, and letters of other scripts.
 NASTY = "{{ 7*7 }}{% x %}{# \"'\\$H`id`#%s&;|<>!*?~ü🚀שלום"
 SHORT = "{{x}}{%\"'\\$H#%;ü🚀ש"

@@ -19,6 +19,8 @@ import requests
 
 from .support import ROOT, Outside, Site, SiteRun, docker_inspect, leaked
 
+pytestmark = pytest.mark.security
+
 # What the proxy takes and MLflow's own accounts do not.
 ZOE: dict[str, Any] = {"name": 'Zoë "O\'Hara" \\ $x', "secret": "mlflow_user_zoe_password"}
 ZOE_PASSWORD = "pä:ss wörd%s \\ \"'${x} 漢"

@@ -27,6 +27,8 @@ from .support import LAB_NETWORK, SECRETS_DIR, Outside, Psql, Site, SiteRun, lea
 from .test_minio import BUCKET, client
 from .test_zz_idempotence import assert_refused
 
+pytestmark = pytest.mark.security
+
 ROTATE = "playbooks/rotate.yml"
 ROTATED = (
     "traefik_password",

@@ -17,6 +17,8 @@ from lab import images
 
 from .support import LAB_NETWORK
 
+pytestmark = pytest.mark.security
+
 # Findings that are none here, by their id, and why.
 ALLOWED: dict[str, str] = {}
 SEVERE = {"WARN", "MEDIUM", "HIGH", "CRITICAL", "FATAL"}
