@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -48,6 +49,11 @@ def serials(certificates: Certificates) -> dict[tuple[str, int], str]:
     return {name: str(certificate["serialNumber"]) for name, certificate in certificates.items()}
 
 
+def path_of(directory: str) -> str:
+    """The file in which Traefik keeps account and certificates of a server."""
+    return f"{DATA_DIR}/acme-{hashlib.sha256(directory.encode()).hexdigest()[:12]}.json"
+
+
 def storage(host: Any) -> dict[str, str]:
     """Digest of each file in which Traefik keeps accounts and certificates."""
     lines = host.check_output(f"sha256sum {DATA_DIR}/*.json").splitlines()
@@ -56,6 +62,13 @@ def storage(host: Any) -> dict[str, str]:
 
 def converge(site: Site, server: acme.AcmeServer, **variables: Any) -> None:
     site.converge("-e", json.dumps({**server.variables, **variables, "stack_verify_timeout": 120}))
+
+
+def another(host: Any, vm: str, which: str, **options: Any) -> acme.AcmeServer:
+    """One more server, and nothing that an earlier one at its address has left."""
+    server = acme.start(vm, which, **options)
+    host.check_output(f"rm -f {path_of(server.directory)}")
+    return server
 
 
 def running_since(host: Any) -> str:
@@ -69,9 +82,8 @@ def test_every_name_has_a_certificate_of_the_server(first: Certificates, domain:
         assert ("DNS", f"{label}{domain}") in certificate["subjectAltName"], label
 
 
-def test_they_are_kept_private(host: Any) -> None:
-    (path,) = storage(host)
-    file = host.file(path)
+def test_they_are_kept_private(host: Any, variables: dict[str, str]) -> None:
+    file = host.file(path_of(variables["traefik_acme_directory"]))
     assert (file.mode, file.uid) == (0o600, 58001)
 
 
@@ -115,18 +127,19 @@ def test_a_name_that_leads_elsewhere_is_told_before_the_first_change(site: Site,
 
 
 @pytest.fixture(scope="module")
-def short_lived(vm: str, site: Site, first: Certificates) -> acme.AcmeServer:
+def short_lived(host: Any, vm: str, site: Site, first: Certificates) -> acme.AcmeServer:
     """Another server, whose certificates have to be renewed each minute, and which asks by TLS-ALPN-01."""
-    server = acme.start(vm, "2", valid_seconds=900)
+    server = another(host, vm, "2", valid_seconds=900)
     converge(site, server, traefik_acme_challenge="tls", traefik_acme_valid_hours=1)
     return server
 
 
 def test_another_server_gets_an_account_of_its_own(
-    host: Any, info: dict[str, Any], domain: str, first: Certificates, short_lived: acme.AcmeServer
+    host: Any, info: dict[str, Any], domain: str, first: Certificates, short_lived: acme.AcmeServer, variables: dict[str, str]
 ) -> None:
     assert not set(serials(served(info, domain, short_lived.issuer_ca_file)).values()) & set(serials(first).values())
-    assert len(storage(host)) == 2
+    for directory in (variables["traefik_acme_directory"], short_lived.directory):
+        assert path_of(directory) in storage(host)
 
 
 def test_certificates_are_renewed(host: Any, info: dict[str, Any], domain: str, short_lived: acme.AcmeServer) -> None:
@@ -141,9 +154,9 @@ def test_certificates_are_renewed(host: Any, info: dict[str, Any], domain: str, 
 
 
 @pytest.fixture(scope="module")
-def by_dns(vm: str, site: Site, short_lived: acme.AcmeServer) -> acme.AcmeServer:
+def by_dns(host: Any, vm: str, site: Site, short_lived: acme.AcmeServer) -> acme.AcmeServer:
     """A third server, which wants to know the account beforehand, and looks at DNS; and its provider."""
-    server = acme.start(vm, "3", eab=True)
+    server = another(host, vm, "3", eab=True)
     converge(
         site,
         server,
