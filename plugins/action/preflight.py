@@ -21,7 +21,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._certificate_files i
     certificate_warnings,
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import user_secrets
-from ansible_collections.opengeoai.hub.plugins.module_utils._validation import first_problems, problems
+from ansible_collections.opengeoai.hub.plugins.module_utils._validation import boolean_problem, first_problems, problems
 
 COLLECTION = "opengeoai.hub."
 ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
@@ -56,6 +56,9 @@ class ActionModule(ActionBase):
             found += self._unreadable(secrets, variables)
             self._fail_on(found)
             given = self._values(options, variables)
+            # Roles test what is given and not what the specification would make of it.
+            switches = [name for name in given if options[name].get("type") == "bool"]
+            found += [problem for name in switches if (problem := boolean_problem(name, given[name]))]
             validator = ArgumentSpecValidator(options)
             found += validator.validate(given).error_messages
             values.update(given)

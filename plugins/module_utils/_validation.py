@@ -42,6 +42,14 @@ _SYSTEM_DIRECTORIES = frozenset(
 )
 
 
+def boolean_problem(variable: str, value: t.Any) -> str | None:
+    """Why a value is neither true nor false, or None if it is: any text is true in a template, 'false' as well."""
+    if isinstance(value, bool):
+        return None
+    off = str(value).strip().lower() in ("false", "no", "off", "0", "n", "f", "none", "")
+    return f"{variable} is {value!r}: write it without quotes, or with -e '{{\"{variable}\": {'false' if off else 'true'}}}'"
+
+
 def domain_problem(variable: str, value: t.Any) -> str | None:
     """Why a value is not a usable host name, or None if it is."""
 
@@ -203,16 +211,12 @@ def access_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
             f"postgres_access is {access!r} and postgres_allowed_networks lists networks, which it would not heed: "
             "set postgres_access to 'networks', or leave the list empty"
         )
-    if _is_true(variables.get("docker_firewall")) and (variables.get("docker_daemon_options") or {}).get("userland-proxy"):
+    if variables.get("docker_firewall") and (variables.get("docker_daemon_options") or {}).get("userland-proxy"):
         found.append(
             "docker_firewall is true and docker_daemon_options turns userland-proxy on, which would let clients past the rules over IPv6: "
             "leave one of the two out"
         )
     return found
-
-
-def _is_true(value: t.Any) -> bool:
-    return str(value).lower() in ("true", "yes", "on", "1", "y", "t")
 
 
 def mlflow_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
@@ -369,6 +373,7 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
 __all__ = (
     "access_problems",
     "address_problem",
+    "boolean_problem",
     "domain_problem",
     "email_problem",
     "file_problem",

@@ -15,6 +15,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
     _ACCEPTED,
     access_problems,
     address_problem,
+    boolean_problem,
     domain_problem,
     email_problem,
     file_problem,
@@ -25,6 +26,29 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
     problems,
     registry_problem,
 )
+
+
+@pytest.mark.parametrize(
+    ("value", "mend"),
+    [
+        (True, None),
+        (False, None),
+        ("false", "false"),
+        ("False", "false"),
+        ("no", "false"),
+        ("", "false"),
+        (None, "false"),
+        (0, "false"),
+        ("true", "true"),
+        ("yes", "true"),
+        (1, "true"),
+        ([], "true"),
+    ],
+)
+def test_boolean_problem(value: Any, mend: str | None) -> None:
+    message = f"v is {value!r}: write it without quotes, or with -e '{{\"v\": {mend}}}'"
+    assert boolean_problem("v", value) == (message if mend else None)
+
 
 LABEL = "must be 1 to 63 letters, digits and inner dashes"
 NAME_ONLY = "leave out the scheme and the path; write only the name, such as hub.example.org"
@@ -208,17 +232,14 @@ SECRETS = (
             )
             for access in ("open", "closed")
         ),
-        ({"docker_firewall": "false", "docker_daemon_options": {"userland-proxy": True}}, []),
+        ({"docker_firewall": False, "docker_daemon_options": {"userland-proxy": True}}, []),
         ({"docker_firewall": True, "docker_daemon_options": {"userland-proxy": False}}, []),
-        *(
-            (
-                {"docker_firewall": on, "docker_daemon_options": {"userland-proxy": True}},
-                [
-                    "docker_firewall is true and docker_daemon_options turns userland-proxy on, which would let clients past the rules "
-                    "over IPv6: leave one of the two out"
-                ],
-            )
-            for on in (True, "yes")
+        (
+            {"docker_firewall": True, "docker_daemon_options": {"userland-proxy": True}},
+            [
+                "docker_firewall is true and docker_daemon_options turns userland-proxy on, which would let clients past the rules "
+                "over IPv6: leave one of the two out"
+            ],
         ),
     ],
 )
