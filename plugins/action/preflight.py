@@ -21,8 +21,15 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._certificate_files i
     certificate_warnings,
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import user_secrets
-from ansible_collections.opengeoai.hub.plugins.module_utils._validation import boolean_problem, first_problems, problems
+from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
+    boolean_problem,
+    first_problems,
+    problems,
+    structure_problem,
+)
 
+# What roles use as a number may be given as text on the command line.
+NUMBERS = frozenset({"int", "float"})
 COLLECTION = "opengeoai.hub."
 ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
 
@@ -34,6 +41,10 @@ def role_options(role: str) -> dict[str, t.Any]:
         return {}
     specs: dict[str, t.Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]
     return specs.get("main", {}).get("options") or {}
+
+
+def _type_problem(name: str, kind: str, value: t.Any) -> str | None:
+    return boolean_problem(name, value) if kind == "bool" else structure_problem(name, kind, value)
 
 
 class ActionModule(ActionBase):
@@ -56,15 +67,19 @@ class ActionModule(ActionBase):
             found += self._unreadable(secrets, variables)
             self._fail_on(found)
             given = self._values(options, variables)
-            # Roles test what is given and not what the specification would make of it.
-            switches = [name for name in given if options[name].get("type") == "bool"]
-            found += [problem for name in switches if (problem := boolean_problem(name, given[name]))]
+            types = {name: options[name].get("type", "str") for name in given}
+            # Roles use what is given and not what the specification would make of it.
+            found += [problem for name, kind in types.items() if (problem := _type_problem(name, kind, given[name]))]
             validator = ArgumentSpecValidator(options)
-            found += validator.validate(given).error_messages
+            validated = validator.validate(given)
+            found += validated.error_messages
             values.update(given)
+            values.update({name: validated.validated_parameters[name] for name, kind in types.items() if kind in NUMBERS})
+        # What follows relies on the types.
+        self._fail_on(found)
         # Users have passwords by names of their own.
         values.update(self._values(user_secrets(values.get("mlflow_users")), variables))
-        self._fail_on(found + problems(values))
+        self._fail_on(problems(values))
         files = self._certificate_files(values, variables)
         if values.get("traefik_certificates") == "files":
             result["warnings"] = self._check_certificate(files, variables)

@@ -13,6 +13,7 @@ import ipaddress
 import posixpath
 import re
 import typing as t
+from collections.abc import Mapping
 
 from ansible_collections.opengeoai.hub.plugins.module_utils import _minio, _postgres
 from ansible_collections.opengeoai.hub.plugins.module_utils._escape import has_unprintable
@@ -48,6 +49,18 @@ def boolean_problem(variable: str, value: t.Any) -> str | None:
         return None
     off = str(value).strip().lower() in ("false", "no", "off", "0", "n", "f", "none", "")
     return f"{variable} is {value!r}: write it without quotes, or with -e '{{\"{variable}\": {'false' if off else 'true'}}}'"
+
+
+def structure_problem(variable: str, kind: str, value: t.Any) -> str | None:
+    """Why a value is no list or mapping where one is wanted, or None if it is; it may be a secret, so the message does not show it.
+
+    Text that the specification could convert reaches the roles as text, which they would take apart by characters.
+    """
+    types: dict[str, tuple[type, ...]] = {"list": (list, tuple), "dict": (Mapping,)}
+    if value is None or kind not in types or isinstance(value, types[kind]):
+        return None
+    wanted, example = ("list", "[…]") if kind == "list" else ("mapping", "{…}")
+    return f"{variable} (not shown) is no {wanted}: write one, on the command line as -e '{{\"{variable}\": {example}}}'"
 
 
 def domain_problem(variable: str, value: t.Any) -> str | None:
@@ -386,5 +399,6 @@ __all__ = (
     "problems",
     "registry_problem",
     "secret_problem",
+    "structure_problem",
     "user_problem",
 )

@@ -25,6 +25,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
     path_problem,
     problems,
     registry_problem,
+    structure_problem,
 )
 
 
@@ -48,6 +49,24 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
 def test_boolean_problem(value: Any, mend: str | None) -> None:
     message = f"v is {value!r}: write it without quotes, or with -e '{{\"v\": {mend}}}'"
     assert boolean_problem("v", value) == (message if mend else None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("list", [], None),
+        ("list", ("a",), None),
+        ("list", None, None),
+        ("dict", {}, None),
+        ("str", 7, None),
+        ("list", "a,b", "v (not shown) is no list: write one, on the command line as -e '{\"v\": […]}'"),
+        ("list", {}, "v (not shown) is no list: write one, on the command line as -e '{\"v\": […]}'"),
+        ("dict", "a=b", "v (not shown) is no mapping: write one, on the command line as -e '{\"v\": {…}}'"),
+        ("dict", [], "v (not shown) is no mapping: write one, on the command line as -e '{\"v\": {…}}'"),
+    ],
+)
+def test_structure_problem(kind: str, value: Any, expected: str | None) -> None:
+    assert structure_problem("v", kind, value) == expected
 
 
 LABEL = "must be 1 to 63 letters, digits and inner dashes"
