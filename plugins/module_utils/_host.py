@@ -94,28 +94,42 @@ def taken_ports(
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
+def _order(address: Address) -> tuple[int, int]:
+    return address.version, int(address)
+
+
 def _addresses(texts: t.Iterable[str]) -> list[Address]:
     """IP addresses, without those that lead nowhere from outside."""
     found = (ipaddress.ip_address(text.partition("%")[0]) for text in texts)
-    return sorted({one for one in found if not one.is_loopback and not one.is_link_local}, key=lambda one: (one.version, int(one)))
+    return sorted({one for one in found if not one.is_loopback and not one.is_link_local}, key=_order)
 
 
-def name_problems(resolved: t.Mapping[str, t.Sequence[str]], own: t.Iterable[str]) -> list[str]:
+def name_problems(
+    resolved: t.Mapping[str, t.Sequence[str]], own: t.Iterable[str], forwarded: t.Iterable[str] = (), ipv6: bool = False
+) -> list[str]:
     """A message for each name that does not lead to this host, as far as that can be told from here.
 
     A public address is compared only where a public one of this host is known: behind a translating router it has none. A name that
     its own table of hosts sends to the loopback says nothing.
 
     :param resolved: what each name resolves to; nothing, if it does not.
-    :param own: addresses of this host: those of its interfaces, those by which it is reached, and those that lead to it.
+    :param own: addresses of this host: those of its interfaces, and those by which it is reached.
+    :param forwarded: addresses elsewhere that lead to it.
+    :param ipv6: whether the stack is reached by the host's own IPv6 addresses. Where it is not, no public one may stand for a name:
+        clients and ACME servers would take it first.
     """
-    known = _addresses(own)
+    given = _addresses(forwarded)
+    known = sorted({*given, *(one for one in _addresses(own) if ipv6 or one.version == 4)}, key=_order)
     public = [one for one in known if one.is_global]
     here = ", ".join(str(one) for one in public or known)
     problems = []
     for name, texts in resolved.items():
+        found = _addresses(texts)
+        unserved = [one for one in found if not ipv6 and one.version == 6 and one.is_global and one not in given]
         comparable = [
-            one for one in _addresses(texts) if any((other.version, other.is_global) == (one.version, one.is_global) for other in known)
+            one
+            for one in found
+            if one not in unserved and any((other.version, other.is_global) == (one.version, one.is_global) for other in known)
         ]
         foreign = ", ".join(str(one) for one in comparable if one not in known)
         if not texts:
@@ -124,6 +138,12 @@ def name_problems(resolved: t.Mapping[str, t.Sequence[str]], own: t.Iterable[str
             problems.append(
                 f"{name} resolves to {foreign}, and this host has {here}: let its DNS records lead here, "
                 "or, if those addresses are forwarded to this host, list them in traefik_acme_addresses"
+            )
+        if unserved:
+            problems.append(
+                f"{name} resolves to {', '.join(str(one) for one in unserved)}, and this host serves no IPv6: remove the AAAA record, or, "
+                "if the address is forwarded to this host, list it in traefik_acme_addresses, "
+                "or set docker_daemon_options to {userland-proxy: true}"
             )
     return problems
 

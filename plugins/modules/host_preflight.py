@@ -69,6 +69,15 @@ options:
     type: list
     elements: str
     default: []
+  forwarded:
+    description: Addresses elsewhere that are forwarded to this host.
+    type: list
+    elements: str
+    default: []
+  ipv6:
+    description: Whether the stack is reached by IPv6. Where it is not, a public IPv6 address of a name is a problem unless it is forwarded.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -226,13 +235,13 @@ def resolve(name: str) -> list[str]:
         return []
 
 
-def misled_names(names: t.Sequence[str], addresses: t.Sequence[str]) -> list[str]:
+def misled_names(names: t.Sequence[str], addresses: t.Sequence[str], forwarded: t.Sequence[str], ipv6: bool) -> list[str]:
     """A message for each name that leads elsewhere."""
     with concurrent.futures.ThreadPoolExecutor(max_workers=16) as pool:
         found = list(pool.map(resolve, [*names, *addresses]))
     interfaces = subprocess.run(["hostname", "--all-ip-addresses"], capture_output=True, text=True, check=False, timeout=60).stdout
     own = [*interfaces.split(), *(address for others in found[len(names) :] for address in others)]
-    return name_problems(dict(zip(names, found, strict=False)), own)
+    return name_problems(dict(zip(names, found, strict=False)), own, forwarded, ipv6)
 
 
 def main() -> None:
@@ -249,6 +258,8 @@ def main() -> None:
             "names": {"type": "list", "elements": "str", "default": []},
             "names_required": {"type": "bool", "default": True},
             "addresses": {"type": "list", "elements": "str", "default": []},
+            "forwarded": {"type": "list", "elements": "str", "default": []},
+            "ipv6": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -280,7 +291,7 @@ def main() -> None:
     if os.geteuid() == 0 and {(listener.port, listener.protocol) for listener in open_sockets} & set(wanted):
         problems += taken_ports(wanted, open_sockets, socket_owners())
     if module.params["names"]:
-        misled = misled_names(module.params["names"], module.params["addresses"])
+        misled = misled_names(*(module.params[name] for name in ("names", "addresses", "forwarded", "ipv6")))
         if module.params["names_required"]:
             problems += [f"{one}; traefik_acme_dns_check: warn lets the run go on" for one in misled]
         else:

@@ -166,9 +166,6 @@ ADVICE = "let its DNS records lead here, or, if those addresses are forwarded to
         ([], HERE, "a.org does not resolve, so it gets no certificate: make a DNS record that leads to this host (8.8.4.4)"),
         # Debian's line in /etc/hosts for the machine's own name.
         (["127.0.1.1"], HERE, None),
-        # No public IPv6 address is known here, so nothing can be said of one.
-        (["8.8.4.4", "2a00::1"], HERE, None),
-        (["2a00::2"], [*HERE, "2a00::1"], f"a.org resolves to 2a00::2, and this host has 8.8.4.4, 2a00::1: {ADVICE}"),
         # Behind a translating router.
         (["8.8.4.4"], NAT, None),
         (["10.0.0.5"], NAT, None),
@@ -180,3 +177,39 @@ ADVICE = "let its DNS records lead here, or, if those addresses are forwarded to
 )
 def test_name_problems(resolved: list[str], own: list[str], expected: str | None) -> None:
     assert name_problems({"a.org": resolved}, own) == ([expected] if expected else [])
+
+
+HERE_6 = [*HERE, "2a00::1"]
+AAAA = (
+    "and this host serves no IPv6: remove the AAAA record, or, if the address is forwarded to this host, "
+    "list it in traefik_acme_addresses, or set docker_daemon_options to {userland-proxy: true}"
+)
+
+
+@pytest.mark.parametrize(
+    ("resolved", "own", "forwarded", "ipv6", "expected"),
+    [
+        (["8.8.4.4", "2a00::1"], HERE, [], False, [f"a.org resolves to 2a00::1, {AAAA}"]),
+        # Its own address as well: nothing listens there.
+        (["8.8.4.4", "2a00::1"], HERE_6, [], False, [f"a.org resolves to 2a00::1, {AAAA}"]),
+        (["2a00::2", "2a00::1"], NAT, [], False, [f"a.org resolves to 2a00::1, 2a00::2, {AAAA}"]),
+        (["8.8.4.4", "2a00::1"], HERE_6, ["2a00::1"], False, []),
+        (["8.8.4.4", "2a00::2"], HERE, ["2a00::1"], False, [f"a.org resolves to 2a00::2, {AAAA}"]),
+        (
+            ["9.9.9.9", "2a00::1"],
+            HERE_6,
+            [],
+            False,
+            [f"a.org resolves to 9.9.9.9, and this host has 8.8.4.4: {ADVICE}", f"a.org resolves to 2a00::1, {AAAA}"],
+        ),
+        # Addresses that no server outside would take.
+        (["8.8.4.4", "fd00::1", "fe80::1%eth0"], HERE, [], False, []),
+        (["9.9.9.9"], HERE, ["9.9.9.9"], False, []),
+        # With the userland proxy.
+        (["8.8.4.4", "2a00::1"], HERE_6, [], True, []),
+        (["8.8.4.4", "2a00::1"], HERE, [], True, []),
+        (["2a00::2"], HERE_6, [], True, [f"a.org resolves to 2a00::2, and this host has 8.8.4.4, 2a00::1: {ADVICE}"]),
+    ],
+)
+def test_name_problems_of_ipv6(resolved: list[str], own: list[str], forwarded: list[str], ipv6: bool, expected: list[str]) -> None:
+    assert name_problems({"a.org": resolved}, own, forwarded, ipv6) == expected
