@@ -30,6 +30,18 @@ def networks_problem(what: str, value: t.Any) -> str | None:
     return None
 
 
+def everyone(networks: t.Any) -> list[str]:
+    """Those of a list of networks that hold every address."""
+    found = []
+    for network in networks if isinstance(networks, (list, tuple)) else []:
+        try:
+            if ipaddress.ip_network(network if isinstance(network, str) else "").prefixlen == 0:
+                found.append(network)
+        except ValueError:
+            continue  # That has a message of its own.
+    return found
+
+
 def _mend(network: t.Any) -> str:
     try:
         interface = ipaddress.ip_interface(network if isinstance(network, str) else "")
@@ -67,4 +79,4 @@ def middlewares_problem(what: str, value: t.Any) -> str | None:
     return None
 
 
-__all__ = ("RATE_KEYS", "middlewares_problem", "networks_problem", "rate_problem")
+__all__ = ("RATE_KEYS", "everyone", "middlewares_problem", "networks_problem", "rate_problem")

@@ -26,7 +26,12 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import
     account_password_problem,
     user_problems,
 )
-from ansible_collections.opengeoai.hub.plugins.module_utils._networks import middlewares_problem, networks_problem, rate_problem
+from ansible_collections.opengeoai.hub.plugins.module_utils._networks import (
+    everyone,
+    middlewares_problem,
+    networks_problem,
+    rate_problem,
+)
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -247,6 +252,11 @@ def mlflow_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
         found.append(
             "mlflow_auth is 'none' and mlflow_allowed_networks is empty, so that everybody could read, change and delete everything: "
             "set mlflow_allowed_networks to the networks that may, or mlflow_auth to proxy or native"
+        )
+    for network in everyone(variables.get("mlflow_allowed_networks")) if variables.get("mlflow_auth") == "none" else []:
+        found.append(
+            f"mlflow_auth is 'none' and mlflow_allowed_networks has {network!r}, which is everybody: "
+            "list only the networks that may, or set mlflow_auth to proxy or native"
         )
     found += [user_problem(variable, name) for variable, name in names]
     return [problem for problem in found if problem] + user_problems(variables)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._networks import (
+    everyone,
     middlewares_problem,
     networks_problem,
     rate_problem,
@@ -73,3 +74,18 @@ def test_rate_problem(value: Any, expected: str | None) -> None:
 )
 def test_middlewares_problem(value: Any, expected: str | None) -> None:
     assert middlewares_problem("v", value) == expected
+
+
+@pytest.mark.parametrize(
+    ("networks", "expected"),
+    [
+        ([], []),
+        (None, []),
+        ("0.0.0.0/0", []),
+        (["192.0.2.0/24", "10.0.0.0/8", "192.0.2.7", 0], []),
+        (["192.0.2.0/24", "0.0.0.0/0", "::/0"], ["0.0.0.0/0", "::/0"]),
+        (["nowhere", "0.0.0.0/0.0.0.0"], ["0.0.0.0/0.0.0.0"]),
+    ],
+)
+def test_everyone(networks: Any, expected: list[str]) -> None:
+    assert everyone(networks) == expected

@@ -410,6 +410,14 @@ GOOD: dict[str, Any] = {
                 "set mlflow_allowed_networks to the networks that may, or mlflow_auth to proxy or native"
             ],
         ),
+        ({"mlflow_auth": "proxy", "mlflow_allowed_networks": ["0.0.0.0/0"]}, []),
+        (
+            {"mlflow_auth": "none", "mlflow_allowed_networks": ["192.0.2.0/24", "0.0.0.0/0"]},
+            [
+                "mlflow_auth is 'none' and mlflow_allowed_networks has '0.0.0.0/0', which is everybody: "
+                "list only the networks that may, or set mlflow_auth to proxy or native"
+            ],
+        ),
         ({"mlflow_s3_secret_key": "short"}, ["mlflow_s3_secret_key (not shown) has 5 characters: use 8 or more"]),
         # Others do not hash theirs, and the registry's rules are its own.
         ({"postgres_gis_password": "x" * 100, "docker_registry_password": "x"}, []),
