@@ -39,11 +39,16 @@ def allowed_problem(variable: str, value: t.Any) -> str | None:
     """Why a value does not say which networks may reach which port, or None if it does."""
     if not isinstance(value, t.Mapping):
         return f"{variable} is {value!r}: write a mapping of ports to lists of networks, such as {{5432: [192.0.2.0/24]}}"
+    named: dict[Port, t.Any] = {}
     for port, networks in value.items():
         try:
-            parse_port(port)
+            ports = parse_port(port)
         except ValueError as exc:
             return f"{variable} {exc}"
+        for one in ports:
+            if one in named:
+                return f"{variable} names {one[0]}/{one[1]} by {named[one]!r} and by {port!r}, of which one would hold: leave one out"
+            named[one] = port
         problem = networks_problem(f"{variable}, port {port},", networks)
         if problem:
             return problem

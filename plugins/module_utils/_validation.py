@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from ansible_collections.opengeoai.hub.plugins.module_utils import _minio, _postgres
 from ansible_collections.opengeoai.hub.plugins.module_utils._escape import has_unprintable
-from ansible_collections.opengeoai.hub.plugins.module_utils._firewall import allowed_problem
+from ansible_collections.opengeoai.hub.plugins.module_utils._firewall import allowed_problem, parse_port
 from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import MAX_PASSWORD_BYTES
 from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import ImageReference
 from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import (
@@ -229,12 +229,47 @@ def access_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
             f"postgres_access is {access!r} and postgres_allowed_networks lists networks, which it would not heed: "
             "set postgres_access to 'networks', or leave the list empty"
         )
-    if variables.get("docker_firewall") and (variables.get("docker_daemon_options") or {}).get("userland-proxy"):
+    return found + _firewall_problems(variables) + _proxy_problems(variables)
+
+
+def _firewall_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    found = []
+    options, allowed = variables.get("docker_daemon_options") or {}, variables.get("docker_firewall_allowed") or {}
+    if variables.get("docker_firewall") and options.get("userland-proxy"):
         found.append(
             "docker_firewall is true and docker_daemon_options turns userland-proxy on, which would let clients past the rules over IPv6: "
             "leave one of the two out"
         )
+    if variables.get("docker_firewall") and options.get("iptables") is False:
+        found.append(
+            "docker_firewall is true and docker_daemon_options turns iptables off, so that the engine would not ask the rules: "
+            "leave one of the two out"
+        )
+    if allowed and variables.get("docker_firewall") is False:
+        found.append(
+            "docker_firewall_allowed is set and docker_firewall is false, so that nothing would heed it: "
+            "set docker_firewall to true, or leave the ports out"
+        )
+    port = variables.get("traefik_postgres_port")
+    for key in allowed if variables.get("postgres_access") == "closed" else ():
+        # What is no port has a message of its own.
+        if allowed_problem("", {key: []}) is None and (port, "tcp") in parse_port(key):
+            found.append(
+                f"docker_firewall_allowed names {key!r}, the port of PostgreSQL (traefik_postgres_port), and postgres_access is 'closed', "
+                "so that nothing listens there: open postgres_access, or leave the port out"
+            )
     return found
+
+
+def _proxy_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    if not (variables.get("docker_daemon_options") or {}).get("userland-proxy"):
+        return []
+    return [
+        f"{name} is set and docker_daemon_options turns userland-proxy on, which would hide the addresses of clients over IPv6: "
+        "leave one of the two out"
+        for name, networks in sorted(variables.items())
+        if name.endswith("_allowed_networks") and networks
+    ]
 
 
 def mlflow_problems(variables: t.Mapping[str, t.Any]) -> list[str]:

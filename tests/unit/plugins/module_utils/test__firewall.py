@@ -68,6 +68,9 @@ def test_parse_port(text: Any, expected: list[tuple[int, str]]) -> None:
             ({port: []}, f"v has the port {port!r}: write a port of the host, such as 5432 or 21116/udp")
             for port in (0, 65536, "https", "80-90", "443/sctp", None)
         ),
+        ({"443/tcp": [], "443/udp": []}, None),
+        ({443: [], "443/tcp": []}, "v names 443/tcp by 443 and by '443/tcp', of which one would hold: leave one out"),
+        ({"443": [], 443: []}, "v names 443/tcp by '443' and by 443, of which one would hold: leave one out"),
         ({443: "192.0.2.0/24"}, "v, port 443, is '192.0.2.0/24': write a list of networks, such as [192.0.2.0/24]"),
         (
             {443: ["192.0.2"]},

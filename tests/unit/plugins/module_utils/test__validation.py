@@ -260,6 +260,49 @@ SECRETS = (
                 "over IPv6: leave one of the two out"
             ],
         ),
+        ({"docker_firewall": False, "docker_daemon_options": {"iptables": False}}, []),
+        (
+            {"docker_firewall": True, "docker_daemon_options": {"iptables": False}},
+            [
+                "docker_firewall is true and docker_daemon_options turns iptables off, so that the engine would not ask the rules: "
+                "leave one of the two out"
+            ],
+        ),
+        ({"docker_firewall": False, "docker_firewall_allowed": {}}, []),
+        (
+            {"docker_firewall": False, "docker_firewall_allowed": {443: []}},
+            [
+                "docker_firewall_allowed is set and docker_firewall is false, so that nothing would heed it: "
+                "set docker_firewall to true, or leave the ports out"
+            ],
+        ),
+        *(
+            (
+                {"postgres_access": access, "traefik_postgres_port": 5433, "docker_firewall": True, "docker_firewall_allowed": {key: []}},
+                [
+                    f"docker_firewall_allowed names {key!r}, the port of PostgreSQL (traefik_postgres_port), and postgres_access is "
+                    "'closed', so that nothing listens there: open postgres_access, or leave the port out"
+                ]
+                if refused
+                else [],
+            )
+            for access, key, refused in [
+                ("closed", 5433, True),
+                ("closed", "5433/tcp", True),
+                ("closed", "5433/udp", False),
+                ("closed", 5432, False),
+                ("closed", "https", False),
+                ("open", 5433, False),
+            ]
+        ),
+        ({"mlflow_allowed_networks": [], "docker_daemon_options": {"userland-proxy": True}}, []),
+        (
+            {"mlflow_allowed_networks": ["192.0.2.0/24"], "docker_daemon_options": {"userland-proxy": True}},
+            [
+                "mlflow_allowed_networks is set and docker_daemon_options turns userland-proxy on, which would hide the addresses of "
+                "clients over IPv6: leave one of the two out"
+            ],
+        ),
     ],
 )
 def test_access_problems(variables: dict[str, Any], expected: list[str]) -> None:
