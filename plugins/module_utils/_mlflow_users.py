@@ -21,6 +21,9 @@ RESOURCES = ("experiment", "registered_model", "prompt")
 # bcrypt's cost: every request pays it, and nobody guesses a generated password at any speed.
 _GIVEN_ROUNDS, _GENERATED_ROUNDS = 10, 4
 
+# Modes in which MLflow has no accounts of its own, and who may do everything there.
+_WITHOUT_ACCOUNTS = {"proxy": "every user", "none": "everybody"}
+
 _PLAIN = re.compile(r"[a-z0-9_]+")
 
 
@@ -117,6 +120,16 @@ def _permission_problems(where: str, permissions: t.Any) -> list[str]:
     return found
 
 
+def _idle_problems(where: str, user: t.Mapping[str, t.Any], mode: str) -> list[str]:
+    """Settings of a user that only MLflow's own accounts heed."""
+    return [
+        f"{where}.{name} is set and mlflow_auth is {mode!r}, where {_WITHOUT_ACCOUNTS[mode]} may do everything: "
+        f"set mlflow_auth to native, or leave {what} out"
+        for name, what in (("permissions", "the permissions"), ("admin", "it"))
+        if user.get(name)
+    ]
+
+
 def user_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """All problems of mlflow_users and mlflow_removed_users, beside types and the characters of names.
 
@@ -138,14 +151,16 @@ def user_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
         if secret in secrets:
             found.append(f"{where}.secret is {secret!r}, which another user has: give each a secret of its own")
         found += _permission_problems(where, user.get("permissions"))
-        if user.get("permissions") and variables.get("mlflow_auth") == "proxy":
-            found.append(
-                f"{where}.permissions is set and mlflow_auth is 'proxy', where every user may do everything: "
-                "set mlflow_auth to native, or leave the permissions out"
-            )
+        if variables.get("mlflow_auth") in _WITHOUT_ACCOUNTS:
+            found += _idle_problems(where, user, variables["mlflow_auth"])
         names.append(name)
         secrets += [secret] if secret else []
     removed = variables.get("mlflow_removed_users")
+    if removed and variables.get("mlflow_auth") in _WITHOUT_ACCOUNTS:
+        found.append(
+            f"mlflow_removed_users is set and mlflow_auth is {variables['mlflow_auth']!r}, where MLflow has no accounts to remove: "
+            "set mlflow_auth to native, or leave the list empty"
+        )
     for index, name in enumerate(removed if isinstance(removed, (list, tuple)) else []):
         if name in names:
             found.append(f"mlflow_removed_users[{index}] is {name!r}, who is declared too: leave the name out of one of them")

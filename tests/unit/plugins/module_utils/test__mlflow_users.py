@@ -166,6 +166,27 @@ def permitted(*permissions: dict[str, str]) -> dict[str, Any]:
                 "set mlflow_auth to native, or leave the permissions out"
             ],
         ),
+        (
+            {**permitted({"prompt": "p", "permission": "READ"}), "mlflow_auth": "none"},
+            [
+                "mlflow_users[0].permissions is set and mlflow_auth is 'none', where everybody may do everything: "
+                "set mlflow_auth to native, or leave the permissions out"
+            ],
+        ),
+        ({"mlflow_auth": "proxy", "mlflow_users": [{"name": "alice", "admin": False, "permissions": []}]}, []),
+        *(
+            (
+                {"mlflow_auth": mode, "mlflow_users": [{"name": "alice", "admin": True}], "mlflow_removed_users": ["carol"]},
+                [
+                    f"mlflow_users[0].admin is set and mlflow_auth is {mode!r}, where {who} may do everything: "
+                    "set mlflow_auth to native, or leave it out",
+                    f"mlflow_removed_users is set and mlflow_auth is {mode!r}, where MLflow has no accounts to remove: "
+                    "set mlflow_auth to native, or leave the list empty",
+                ],
+            )
+            for mode, who in (("proxy", "every user"), ("none", "everybody"))
+        ),
+        ({"mlflow_auth": "native", "mlflow_users": [{"name": "alice", "admin": True}], "mlflow_removed_users": ["carol"]}, []),
         (permitted({"experiment": "a", "permission": "READ"}, {"prompt": "a", "permission": "READ"}), []),
         (
             permitted({"permission": "READ"}, {"experiment": "a", "prompt": "b", "permission": "READ"}),
