@@ -179,6 +179,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
 )
 
 SOCKET = "/run/docker.sock"
+TIMEOUT = 60
 SUBNETS = "{{.Name}}{{range .IPAM.Config}} {{.Subnet}}{{end}}"
 
 
@@ -221,10 +222,34 @@ def free_gb(path: str) -> float:
 
 
 def docker(*arguments: str) -> str:
-    """Output of the docker command; empty if it is missing or fails."""
+    """Output of the docker command; empty if it is missing or fails.
+
+    :raises ValueError: if the engine does not answer.
+    """
     if not shutil.which("docker") or not os.path.exists(SOCKET):
         return ""
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=60).stdout
+    try:
+        return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=TIMEOUT).stdout
+    except subprocess.TimeoutExpired:
+        raise ValueError(
+            f"the engine did not answer `docker {' '.join(arguments[:2])}` within {TIMEOUT} seconds: "
+            "see `journalctl -u docker`, or restart it by `systemctl restart docker`"
+        ) from None
+
+
+def engine_facts(images: t.Sequence[str]) -> dict[str, t.Any]:
+    """What the engine has.
+
+    :raises ValueError: if it does not answer.
+    """
+    listing = docker("image", "ls", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}")
+    networks = parse_networks(docker("network", "ls", "--format", "{{.Name}} {{.Internal}}"))
+    return {
+        "networks": networks,
+        "subnets": parse_subnets(docker("network", "inspect", "--format", SUBNETS, *(network["name"] for network in networks))),
+        "engine_api": docker("version", "--format", "{{.Server.APIVersion}}").strip(),
+        "missing_images": missing_images(images, listing.split()),
+    }
 
 
 def resolve(name: str) -> list[str]:
@@ -266,16 +291,19 @@ def main() -> None:
     release = parse_os_release(read("/etc/os-release"))
     distribution = f"{release.get('ID', 'unknown')} {release.get('VERSION_ID', '')}".strip()
     memory_mb = parse_meminfo(read("/proc/meminfo"))
-    listing = docker("image", "ls", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}")
-    missing = missing_images(module.params["images"], listing.split())
     problems: list[str] = []
+    engine: dict[str, t.Any] = {"networks": [], "subnets": {}, "engine_api": "", "missing_images": []}
+    try:
+        engine = engine_facts(module.params["images"])
+    except ValueError as exc:
+        problems.append(str(exc))
     if os.geteuid() != 0:
         problems.append("this runs as an ordinary user and needs root: set ansible_become to true, or ansible_user to root")
     if distribution not in module.params["distributions"]:
         problems.append(f"the host runs {distribution!r}; supported are {', '.join(module.params['distributions'])}")
     if memory_mb < module.params["min_memory_mb"]:
         problems.append(f"the host has {memory_mb} MiB of memory and the stack needs {module.params['min_memory_mb']}: give it more")
-    if missing:
+    if engine["missing_images"]:
         for variable, path in (("stack_data_dir", module.params["data_path"]), ("docker_data_root", module.params["docker_path"])):
             if free_gb(path) < module.params["min_disk_gb"]:
                 problems.append(
@@ -297,18 +325,14 @@ def main() -> None:
         else:
             for one in misled:
                 module.warn(one)
-    networks = parse_networks(docker("network", "ls", "--format", "{{.Name}} {{.Internal}}"))
     facts: dict[str, t.Any] = {
         "memory_mb": memory_mb,
         "cpus": len(os.sched_getaffinity(0)),
         "distribution": distribution,
         "codename": release.get("VERSION_CODENAME", ""),
         "apparmor": read("/sys/module/apparmor/parameters/enabled").startswith("Y"),
+        **engine,
         "docker_gid": os.stat(SOCKET).st_gid if os.path.exists(SOCKET) else None,
-        "networks": networks,
-        "subnets": parse_subnets(docker("network", "inspect", "--format", SUBNETS, *(network["name"] for network in networks))),
-        "engine_api": docker("version", "--format", "{{.Server.APIVersion}}").strip(),
-        "missing_images": missing,
         "docker_firewall": os.path.exists("/etc/systemd/system/docker.service.d/firewall.conf"),
         "docker_stale": modified("/etc/docker/daemon.json") > modified("/run/docker.pid") > 0,
     }
