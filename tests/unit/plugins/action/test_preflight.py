@@ -1,0 +1,74 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.play_context import PlayContext
+from ansible.playbook.task import Task
+from ansible.template import Templar, trust_as_template
+
+from ansible_collections.opengeoai.hub.plugins.action.preflight import ROLES, ActionModule, role_options
+
+ALL = ["stack", "docker", "traefik", "postgres", "minio", "mlflow", "homepage", "rustdesk"]
+
+
+def preflight(**changes: Any) -> dict[str, Any]:
+    """Run the action with the defaults of all roles and some changes."""
+    loader = DataLoader()
+    variables: dict[str, Any] = {}
+    for role in ALL:
+        variables |= loader.load_from_file(str(ROLES / role / "defaults" / "main.yml"), trusted_as_template=True) or {}
+    variables |= {"stack_domain": "hub.example.org", "stack_acme_email": "admin@example.org"}
+    variables |= {"ansible_play_role_names": [f"opengeoai.hub.{role}" for role in ALL]}
+    variables |= {name: trust_as_template(value) if isinstance(value, str) else value for name, value in changes.items()}
+    action = ActionModule(Task(), Mock(), PlayContext(), loader, Templar(loader, variables), None)
+    return action.run(task_vars=variables)
+
+
+def refusal(**changes: Any) -> list[str]:
+    """The problems that the action names."""
+    with pytest.raises(AnsibleActionFail) as caught:
+        preflight(**changes)
+    return str(caught.value.message).split("\n- ")[1:]
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"traefik_acme_valid_hours": "2160"}, {"docker_firewall": "{{ 1 == 2 }}"}, {"mlflow_user": "{{ 'me' }}"}]
+)
+def test_what_is_accepted(changes: dict[str, Any]) -> None:
+    assert preflight(**changes)["roles"] == ALL
+
+
+SWITCHES = [name for role in ALL for name, option in role_options(role).items() if option.get("type") == "bool"]
+
+
+@pytest.mark.parametrize(("name", "value"), list(itertools.product(SWITCHES, ["false", "{{ 'false' }}"])))
+def test_text_is_no_switch(name: str, value: str) -> None:
+    mend = f"write it without quotes, or with -e '{{\"{name}\": false}}'"
+    assert refusal(**{name: value}) == [f"{name} is 'false': {mend}"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        # Rules that combine variables would stumble over these.
+        ({"docker_daemon_options": "userland-proxy=true"}, ["docker_daemon_options"]),
+        ({"traefik_hsts_preload": True, "traefik_hsts_subdomains": True, "traefik_hsts_seconds": "a year"}, ["argument"]),
+        ({"traefik_acme_challenge": "dns", "traefik_acme_dns_credentials": "secret"}, ["traefik_acme_dns_credentials"]),
+        ({"mlflow_allowed_networks": "192.0.2.0/24"}, ["mlflow_allowed_networks"]),
+        # A number that is given as text is compared as a number.
+        ({"traefik_acme_valid_hours": "0"}, ["traefik_acme_valid_hours"]),
+    ],
+)
+def test_wrong_types_are_refused_without_a_traceback(changes: dict[str, Any], names: list[str]) -> None:
+    found = refusal(**changes)
+    assert [one.split()[0] for one in found][:1] == names
+    assert not any("'secret'" in one for one in found)
