@@ -163,13 +163,20 @@ def _bucket_users(buckets: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, 
     ]
 
 
+def _web_passwords(service: Specification) -> list[str]:
+    """Secrets with which people log in on a web page: at the proxy, or at the service itself, which its credentials tell."""
+    at_the_proxy = [login["secret"] for route in service["routes"] for login in logins_of(route)]
+    told = service["credentials"] if any(route["protocol"] == "http" for route in service["routes"]) else None
+    return [*at_the_proxy, *(login["secret"] for login in (told, *(told.get("users") or ())))] if told else at_the_proxy
+
+
 def _secret_groups(services: t.Sequence[Specification]) -> dict[str, list[str]]:
     """Names under which several secrets can be meant: those of a service, and those of one kind."""
     groups = {service["name"]: [secret["name"] for secret in service["secrets"]] for service in services if service["secrets"]}
     kinds = {
         "database_passwords": [database["password_secret"] for database in _all(services, "databases")],
         "s3_keys": [bucket["secret"] for bucket in _all(services, "buckets")],
-        "web_passwords": [route["basic_auth"]["secret"] for route in _all(services, "routes") if route["basic_auth"]],
+        "web_passwords": [name for service in services for name in _web_passwords(service)],
     }
     return {**groups, **{kind: _unique(names) for kind, names in kinds.items()}}
 

@@ -200,6 +200,29 @@ def test_credentials_of_nobody_else(credentials: dict[str, Any] | None, expected
     assert catalogue([service("web", credentials=credentials)])["manifest"]["credentials"] == expected
 
 
+ME = {"user": "me", "secret": "mine"}
+US = {**ME, "users": [{"user": "you", "secret": "yours"}]}
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"routes": [route("web", "a.org")]}, []),
+        ({"routes": [route("web", "a.org", basic_auth=ME)]}, ["mine"]),
+        ({"routes": [route("web", "a.org", basic_auth=US)]}, ["mine", "yours"]),
+        ({"routes": [route("web", "a.org", basic_auth=US)], "credentials": US}, ["mine", "yours"]),
+        # The service itself asks for the password.
+        ({"routes": [route("web", "a.org")], "credentials": ME}, ["mine"]),
+        ({"routes": [route("web", "a.org")], "credentials": US}, ["mine", "yours"]),
+        # No web page takes these.
+        ({"routes": [route("db", "a.org", protocol="tcp", entrypoint="postgres")], "credentials": US}, []),
+        ({"credentials": US}, []),
+    ],
+)
+def test_web_passwords(more: dict[str, Any], expected: list[str]) -> None:
+    assert catalogue([service("web", **more)])["secret_groups"]["web_passwords"] == expected
+
+
 def test_the_order_of_the_roles_does_not_matter() -> None:
     assert catalogue(STACK) == catalogue(list(reversed(STACK)))
 
