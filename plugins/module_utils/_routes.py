@@ -17,16 +17,22 @@ from dataclasses import dataclass
 _POSTGRES_TLS_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 _POSTGRES_TLS_ACCEPTED = b"S"
 _UPGRADE = 101
+REFUSED = "refused to this host, which is not in its list"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a route answered: `problem` is empty when all is as it should be."""
+    """What a route answered: `problem` is empty when all is as it should be; `note` says what is worth knowing then."""
 
     name: str
     url: str
     problem: str = ""
     expires: str = ""
+    note: str = ""
+
+
+class HungUp(ConnectionError):
+    """The proxy ended the connection in the handshake, without an alert that says why."""
 
 
 def url_of(route: t.Mapping[str, t.Any]) -> str:
@@ -87,6 +93,18 @@ def _connect(address: str, port: int, postgres: bool, timeout: float) -> socket.
     return plain
 
 
+def _handshake(context: ssl.SSLContext, plain: socket.socket, host: str) -> ssl.SSLSocket:
+    """Speak TLS.
+
+    :raises HungUp: if the connection is ended meanwhile.
+    :raises OSError: for a certificate that is not right, and all else.
+    """
+    try:
+        return context.wrap_socket(plain, server_hostname=host)
+    except (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError) as exc:
+        raise HungUp("it ends the connection in the TLS handshake") from exc
+
+
 def trust_what_is_there(context: ssl.SSLContext, host: str, address: str, port: int, timeout: float, postgres: bool) -> None:
     """Let the context trust the certificate that is served now, whoever issued it; its name and dates are still judged.
 
@@ -95,7 +113,7 @@ def trust_what_is_there(context: ssl.SSLContext, host: str, address: str, port: 
     blind = tls_context(None, postgres)
     blind.check_hostname = False
     blind.verify_mode = ssl.CERT_NONE
-    with _connect(address, port, postgres, timeout) as plain, blind.wrap_socket(plain, server_hostname=host) as secure:
+    with _connect(address, port, postgres, timeout) as plain, _handshake(blind, plain, host) as secure:
         context.load_verify_locations(cadata=secure.getpeercert(binary_form=True) or b"")
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
 
@@ -117,12 +135,7 @@ def ask(
         context = tls_context(ca_file, postgres)
         if any_issuer:
             trust_what_is_there(context, route["host"], address, port, timeout, postgres)
-        plain = _connect(address, port, postgres, timeout)
-        if route["restricted"] and route["protocol"] == "tcp":
-            # The host itself may not be in the list of allowed networks, and is then hung up on.
-            plain.close()
-            return Answer(route["name"], url)
-        with plain, context.wrap_socket(plain, server_hostname=route["host"]) as secure:
+        with _connect(address, port, postgres, timeout) as plain, _handshake(context, plain, route["host"]) as secure:
             certificate = secure.getpeercert() or {}
             expires = str(certificate.get("notAfter", ""))
             if route["protocol"] != "http":
@@ -130,6 +143,11 @@ def ask(
             secure.sendall(http_request(route["host"], route["path"], _UPGRADE in route["expect"]))
             status = parse_status(secure.makefile("rb").readline())
             return Answer(route["name"], url, judge_status(status, route["expect"]), expires)
+    except HungUp as exc:
+        # Whom the list of a TCP route does not name is hung up on; the host itself need not be in it.
+        if route["restricted"] and route["protocol"] == "tcp":
+            return Answer(route["name"], url, note=REFUSED)
+        return Answer(route["name"], url, str(exc))
     except (OSError, ValueError) as exc:
         return Answer(route["name"], url, str(exc) or type(exc).__name__)
 
@@ -139,8 +157,8 @@ def health_table(health: t.Mapping[str, t.Any], config_dir: str) -> list[str]:
     services = [
         f"{row['service']:<14} {row['health'] or row['state']:<10} {row['image'] or ''}" for row in health["services"]
     ]
-    routes = [f"{route['url']:<50} {route['problem'] or 'answers'}" for route in health["routes"]]
+    routes = [f"{route['url']:<50} {route['problem'] or route.get('note') or 'answers'}" for route in health["routes"]]
     return [*services, *routes, f"Credentials: run 'sudo opengeoai info' on the host; they are kept in {config_dir}/secrets"]
 
 
-__all__ = ("Answer", "ask", "health_table", "http_request", "judge_status", "parse_status", "url_of")
+__all__ = ("REFUSED", "Answer", "ask", "health_table", "http_request", "judge_status", "parse_status", "url_of")

@@ -62,7 +62,9 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 routes:
-  description: Each route's name, address, problem (empty if there is none) and the day its certificate expires.
+  description:
+    - Each route's name, address, problem (empty if there is none) and the day its certificate expires.
+    - A note says of a TCP route for listed networks that it refuses this host, which is no problem.
   returned: always
   type: list
   elements: dict
