@@ -17,7 +17,7 @@ from .tables import table
 
 HARDENING = {row["container"]: row for row in table("containers.md", "container")}
 DAEMON = table("docker-daemon.md", "setting")
-# What Debian's engine is asked for.
+# Containers that may mount the engine's socket.
 SOCKET_HOLDERS = {"socket-proxy"}
 
 
