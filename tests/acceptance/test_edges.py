@@ -1,7 +1,7 @@
 # Copyright (c) opengeoai.hub contributors
 # GNU General Public License v3.0 or later (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who can connect to whom: each container to all ports of all others, to the machine and to the world. As documented, and no more."""
+"""Who can connect to whom: each container to all ports of all others, to the machine's SSH and to the world. As documented, and no more."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ def measured(host: Any, info: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(
             host.check_output(f"printf %s {shlex.quote(given)} | python3 -c {shlex.quote(_MATRIX)}")
         )
-    found["edges"] = {(source, target, port if target in SERVICES else 0) for source, target, port in found["edges"]}
+    found["edges"] = {(source, target, port if target != "internet" else 0) for source, target, port in found["edges"]}
     return found
 
 
 def documented() -> set[tuple[str, str, int]]:
-    """The edges that are drawn. The internet and the machine are no containers, and have no port here."""
+    """The edges that are drawn. The internet has no port here."""
     return {
         (source, target, int(port) if port != "any" else 0)
         for row in table("networks.md", "from")
