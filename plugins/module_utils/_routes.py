@@ -145,6 +145,7 @@ def ask(
             return Answer(route["name"], url, judge_status(status, route["expect"]), expires)
     except HungUp as exc:
         # Whom the list of a TCP route does not name is hung up on; the host itself need not be in it.
+        # The proxy ends a connection for which it has no router in the same way, so this does not prove that there is one.
         if route["restricted"] and route["protocol"] == "tcp":
             return Answer(route["name"], url, note=REFUSED)
         return Answer(route["name"], url, str(exc))
