@@ -141,6 +141,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="MINUTES",
         help="how long to wait, before each measurement, for other work on this machine to end (default: %(default)s)",
     )
+    result.add_argument("--rounds", type=int, default=3, metavar="N", help="how often everything is measured on both sides (default: %(default)s)")
     result.add_argument(
         "--keep",
         action="store_true",
@@ -151,7 +152,7 @@ def parser() -> argparse.ArgumentParser:
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Everything, each step on one machine and then on the other: a machine whose speed drifts blurs a ratio of neighbours least."""
-    effort, rounds = (_QUICK, 1) if given.quick else (_FULL, 3)
+    effort, rounds = (_QUICK, 1) if given.quick else (_FULL, given.rounds)
     quiet = Quiet(0 if given.quick else given.patience * 60)
     engine.ensure_engine()
     result: dict[str, Any] = {
