@@ -141,7 +141,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="MINUTES",
         help="how long to wait, before each measurement, for other work on this machine to end (default: %(default)s)",
     )
-    result.add_argument("--rounds", type=int, default=3, metavar="N", help="how often everything is measured on both sides (default: %(default)s)")
+    result.add_argument(
+        "--rounds", type=int, default=3, metavar="N", help="how often everything is measured on both sides (default: %(default)s)"
+    )
     result.add_argument(
         "--keep",
         action="store_true",
