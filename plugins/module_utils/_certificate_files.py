@@ -106,6 +106,26 @@ def _chain_problem(
     )
 
 
+def _lacks(certificate: x509.Certificate, extension: type[x509.ExtensionType]) -> bool:
+    try:
+        certificate.extensions.get_extension_for_class(extension)
+    except x509.ExtensionNotFound:
+        return True
+    return False
+
+
+def _strictness_problem(chain: GivenFile, certificates: t.Sequence[x509.Certificate], issuers: GivenFile | None) -> str | None:
+    """What Python 3.13 and newer, and so MLflow's clients, refuse, though others do not."""
+    reason = "without which clients by Python 3.13 and newer refuse it; have it issued anew with that"
+    for given, authorities in ((chain, certificates[1:]), (issuers, issuers.certificates() if issuers else [])):
+        for authority in authorities:
+            if given and _lacks(authority, x509.KeyUsage):
+                return given.problem(f"the CA {_name(authority)} has no key usage, {reason}")
+    if _lacks(certificates[0], x509.AuthorityKeyIdentifier):
+        return chain.problem(f"{_name(certificates[0])} has no identifier of its authority's key, {reason}")
+    return None
+
+
 def _time_problem(chain: GivenFile, certificates: t.Sequence[x509.Certificate], now: datetime.datetime) -> str | None:
     for certificate in certificates:
         if not_after(certificate) <= now:
@@ -130,7 +150,7 @@ def certificate_problems(
         missing = [host for host in hosts if not any(covers(name, host) for name in names)]
         found = [
             _key_problem(chain, certificates, key),
-            _chain_problem(chain, certificates, issuers),
+            _chain_problem(chain, certificates, issuers) or _strictness_problem(chain, certificates, issuers),
             _time_problem(chain, certificates, now),
             chain.problem(f"it is for {', '.join(names) or 'no name'} and not for {', '.join(missing)}; get one for these too")
             if missing

@@ -46,6 +46,10 @@ def issue(name: str, hosts: list[str], signer: Signer | None, days: int = 90) ->
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False)
     )
+    # Python 3.13 and newer wants a CA to say what its key is for.
+    names = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only")
+    usage = x509.KeyUsage(digital_signature=bool(hosts), key_cert_sign=not hosts, crl_sign=not hosts, **dict.fromkeys(names, False))
+    builder = builder.add_extension(usage, critical=True)
     if hosts:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
     return builder.sign(signing_key, hashes.SHA256()), key

@@ -32,8 +32,23 @@ def pem(key: str, password: bytes | None = None) -> str:
     return KEYS[key].private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption).decode()
 
 
-def issue(subject: str, issuer: str, names: list[str], begin: int = -10, end: int = 80, ca: bool = False) -> str:
-    """A certificate whose key bears the name of its subject."""
+USAGE = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
+def issue(
+    subject: str, issuer: str, names: list[str], begin: int = -10, end: int = 80, ca: bool = False, strict: bool = True
+) -> str:
+    """A certificate whose key bears the name of its subject; if strict, with what Python 3.13 wants."""
     text = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
@@ -44,6 +59,10 @@ def issue(subject: str, issuer: str, names: list[str], begin: int = -10, end: in
         .not_valid_after(NOW + end * DAY)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
     )
+    if strict and ca:
+        text = text.add_extension(USAGE, critical=True)
+    if strict and not ca:
+        text = text.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(KEYS[issuer].public_key()), critical=False)
     if names:
         text = text.add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
     return text.sign(KEYS[issuer], hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
@@ -52,6 +71,9 @@ def issue(subject: str, issuer: str, names: list[str], begin: int = -10, end: in
 ROOT = issue("root", "root", [], -1000, 1000, ca=True)
 MIDDLE = issue("middle", "root", [], -1000, 1000, ca=True)
 LEAF = issue("hub", "middle", HOSTS)
+LAX_MIDDLE = issue("middle", "root", [], -1000, 1000, ca=True, strict=False)
+LAX_ROOT = issue("root", "root", [], -1000, 1000, ca=True, strict=False)
+LAX_LEAF = issue("hub", "middle", HOSTS, strict=False)
 OTHER = issue("other", "other", [], -1000, 1000, ca=True)
 
 
@@ -84,6 +106,7 @@ def test_covers(pattern: str, host: str, expected: bool) -> None:
 
 
 ORDER = "put the server's certificate first, and then each one that issued the one before"
+STRICT = "without which clients by Python 3.13 and newer refuse it; have it issued anew with that"
 KEY = "write the key of chain_file in PEM, without a passphrase (Ansible Vault may encrypt the file)"
 
 
@@ -95,6 +118,24 @@ KEY = "write the key of chain_file in PEM, without a passphrase (Ansible Vault m
         (chain(LEAF, MIDDLE), pem("hub"), issuers(OTHER, ROOT), []),
         (chain(LEAF, MIDDLE, ROOT), pem("hub"), issuers(ROOT), []),
         (chain(LEAF), pem("hub"), issuers(MIDDLE), []),
+        (
+            chain(LEAF, LAX_MIDDLE),
+            pem("hub"),
+            None,
+            [f"chain_file is '/c.pem': the CA 'CN=middle' has no key usage, {STRICT}"],
+        ),
+        (
+            chain(LEAF, MIDDLE),
+            pem("hub"),
+            issuers(LAX_ROOT),
+            [f"ca_file is '/ca.pem': the CA 'CN=root' has no key usage, {STRICT}"],
+        ),
+        (
+            chain(LAX_LEAF, MIDDLE),
+            pem("hub"),
+            None,
+            [f"chain_file is '/c.pem': 'CN=hub' has no identifier of its authority's key, {STRICT}"],
+        ),
         # Where no CA is given the end of the run tells, by the CAs that the host trusts.
         (chain(LEAF), pem("hub"), None, []),
         (chain(issue("hub", "middle", ["*.hub.org", "hub.org"]), MIDDLE), pem("hub"), None, []),
