@@ -74,6 +74,15 @@ def missing_images(wanted: t.Iterable[str], present: t.Collection[str]) -> list[
     return [image for image in wanted if names(image).isdisjoint(present)]
 
 
+def missing_packages(wanted: t.Iterable[str], listing: str) -> list[str]:
+    """Those of the wanted Debian packages that are not installed.
+
+    :param listing: lines of state and name, as dpkg-query gives them: `ii` is installed and configured.
+    """
+    installed = {words[1] for line in listing.splitlines() if len(words := line.split()) == 2 and words[0] == "ii"}
+    return [package for package in wanted if package not in installed]
+
+
 def taken_ports(
     wanted: t.Iterable[tuple[int, str]], open_sockets: t.Iterable[Listener], owners: t.Mapping[int, str]
 ) -> list[str]:
@@ -152,6 +161,7 @@ __all__ = (
     "Listener",
     "listeners",
     "missing_images",
+    "missing_packages",
     "name_problems",
     "parse_meminfo",
     "parse_networks",

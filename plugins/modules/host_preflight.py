@@ -33,6 +33,11 @@ options:
     type: list
     elements: str
     default: []
+  packages:
+    description: Names of Debian packages that are looked for.
+    type: list
+    elements: str
+    default: []
   data_path:
     description: Directory that will hold the data; its file system, or that of its nearest existing parent, is measured.
     type: path
@@ -110,6 +115,11 @@ codename:
   description: Code name of the distribution's release.
   returned: always
   type: str
+missing_packages:
+  description: Those of O(packages) that are not installed.
+  returned: always
+  type: list
+  elements: str
 apparmor:
   description: Whether the kernel confines programs by AppArmor.
   returned: always
@@ -170,6 +180,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     Listener,
     listeners,
     missing_images,
+    missing_packages,
     name_problems,
     parse_meminfo,
     parse_networks,
@@ -252,6 +263,14 @@ def engine_facts(images: t.Sequence[str]) -> dict[str, t.Any]:
     }
 
 
+def installed_packages() -> str:
+    """A line for each package that the host knows, with its state and name; empty without dpkg."""
+    if not shutil.which("dpkg-query"):
+        return ""
+    query = ["dpkg-query", "--show", "--showformat", "${db:Status-Abbrev} ${Package}\n"]
+    return subprocess.run(query, capture_output=True, text=True, check=False, timeout=60).stdout
+
+
 def resolve(name: str) -> list[str]:
     """The addresses of a name; none if it does not resolve."""
     try:
@@ -275,6 +294,7 @@ def main() -> None:
         argument_spec={
             "ports": {"type": "list", "elements": "list", "default": []},
             "images": {"type": "list", "elements": "str", "default": []},
+            "packages": {"type": "list", "elements": "str", "default": []},
             "data_path": {"type": "path", "required": True},
             "docker_path": {"type": "path", "default": "/var/lib/docker"},
             "min_disk_gb": {"type": "float", "default": 10},
@@ -330,6 +350,7 @@ def main() -> None:
         "cpus": len(os.sched_getaffinity(0)),
         "distribution": distribution,
         "codename": release.get("VERSION_CODENAME", ""),
+        "missing_packages": missing_packages(module.params["packages"], installed_packages()),
         "apparmor": read("/sys/module/apparmor/parameters/enabled").startswith("Y"),
         **engine,
         "docker_gid": os.stat(SOCKET).st_gid if os.path.exists(SOCKET) else None,

@@ -14,6 +14,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     Listener,
     listeners,
     missing_images,
+    missing_packages,
     name_problems,
     parse_meminfo,
     parse_networks,
@@ -62,6 +63,19 @@ def test_parse_networks(listing: str, expected: list[dict[str, object]]) -> None
 )
 def test_parse_subnets(listing: str, expected: dict[str, list[str]]) -> None:
     assert parse_subnets(listing) == expected
+
+
+@pytest.mark.parametrize(
+    ("listing", "expected"),
+    [
+        ("", ["docker.io", "apparmor"]),
+        ("ii  docker.io\nii  apparmor\nii  docker.io-doc\n", []),
+        # Removed, of which only the configuration is left; and unpacked by a run that was interrupted.
+        ("rc  docker.io\niU  apparmor\n", ["docker.io", "apparmor"]),
+    ],
+)
+def test_missing_packages(listing: str, expected: list[str]) -> None:
+    assert missing_packages(["docker.io", "apparmor"], listing) == expected
 
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
