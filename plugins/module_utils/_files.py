@@ -33,18 +33,22 @@ class Ownership:
     mode: int
 
 
+def _resolve(variable: str, name: str, look_up: t.Callable[[str], int], kind: str, number: str) -> int:
+    if name.isascii() and name.isdigit():
+        return int(name)
+    try:
+        return look_up(name)
+    except KeyError as exc:
+        raise ValueError(f"{variable} is {name!r}, which is no {kind} of this host; give an existing name or a {number}") from exc
+
+
 def resolve_user(variable: str, owner: str) -> int:
     """The uid of a user that is given by name or number.
 
     :param variable: what the message names, if there is no such user.
     :raises ValueError: if there is no such user on this host.
     """
-    if owner.isascii() and owner.isdigit():
-        return int(owner)
-    try:
-        return pwd.getpwnam(owner).pw_uid
-    except KeyError as exc:
-        raise ValueError(f"{variable} is {owner!r}, which is no user of this host; give an existing name or a uid") from exc
+    return _resolve(variable, owner, lambda name: pwd.getpwnam(name).pw_uid, "user", "uid")
 
 
 def resolve_group(variable: str, group: str) -> int:
@@ -53,12 +57,7 @@ def resolve_group(variable: str, group: str) -> int:
     :param variable: what the message names, if there is no such group.
     :raises ValueError: if there is no such group on this host.
     """
-    if group.isascii() and group.isdigit():
-        return int(group)
-    try:
-        return grp.getgrnam(group).gr_gid
-    except KeyError as exc:
-        raise ValueError(f"{variable} is {group!r}, which is no group of this host; give an existing name or a gid") from exc
+    return _resolve(variable, group, lambda name: grp.getgrnam(name).gr_gid, "group", "gid")
 
 
 def make_directory(path: str, ownership: Ownership, mend: bool = True, dry_run: bool = False) -> bool:
