@@ -7,11 +7,30 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
+
+# Instructions to this action, which the module does not know.
+_OWN_KEYS = ("template", "sensitive", "role", "reader")
+
+
+def readers_of(
+    files: t.Sequence[t.Mapping[str, t.Any]], changed_paths: t.Container[str], key: str
+) -> dict[str, dict[str, t.Any]]:
+    """What each reader of the files has to know: a digest of all it depends on, and whether any of that changed just now."""
+    return {
+        reader: {
+            "digest": digest_of([file for file in files if file.get("reader") == reader], key),
+            "restart": any(
+                file["path"] in changed_paths for file in files if file.get("reader") == reader and file.get("restart", True)
+            ),
+        }
+        for reader in dict.fromkeys(file["reader"] for file in files if file.get("reader"))
+    }
 
 
 def digest_of(files: t.Sequence[t.Mapping[str, t.Any]], key: str) -> str:
@@ -38,23 +57,30 @@ class ActionModule(ActionBase):
         directories = self._task.args.get("directories") or []
         files = [self._rendered(dict(file), task_vars or {}) for file in self._task.args.get("files") or []]
         if directories or files:
-            arguments = {"directories": directories, "files": files}
+            for_module = [{name: value for name, value in file.items() if name not in _OWN_KEYS} for file in files]
+            arguments = {"directories": directories, "files": for_module}
             result.update(self._execute_module("opengeoai.hub.file_tree", module_args=arguments, task_vars=task_vars))
         else:
             result.update(changed=False, changed_paths=[])
-        watched = {file["path"] for file in files if file.get("restart", True)}
-        result["restart"] = bool(watched.intersection(result.get("changed_paths", [])))
-        result["digest"] = digest_of(files, self._task.args.get("digest_key") or "")
+        result["readers"] = readers_of(files, result.get("changed_paths", []), self._task.args.get("digest_key") or "")
         return result
 
     def _rendered(self, file: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        template = file.pop("template", None)
-        sensitive = file.pop("sensitive", False)
+        template = file.get("template")
         if template is None:
             return file
         if "content" in file or "secret_content" in file:
             raise AnsibleActionFail(f"{file.get('path')}: give either a template or a content, not both")
+        if file.get("role"):
+            template = os.path.join(self._role_path(file["role"]), "templates", template)
         lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
         (text,) = lookup.run([template], variables=task_vars)
-        file["secret_content" if sensitive else "content"] = text
+        file["secret_content" if file.get("sensitive") else "content"] = text
         return file
+
+    def _role_path(self, name: str) -> str:
+        """Where a role of this play lives."""
+        roles = {role.get_name(): role.get_role_path() for role in self._task.get_play().get_roles()}
+        if name not in roles:
+            raise AnsibleActionFail(f"the play has no role {name!r} whose templates could be used; it has {', '.join(roles)}")
+        return str(roles[name])

@@ -9,14 +9,15 @@ DOCUMENTATION = r"""
 name: service_files
 author: opengeoai.hub contributors (@opengeoai)
 version_added: 1.0.0
-short_description: List the files that a service needs on its host
+short_description: List the files that services need on their host
 description:
-  - The files of the specification, and one file of Traefik's file provider for each route with basic authentication.
+  - The files of the specifications, and one file of Traefik's file provider for each route with basic authentication.
 positional: context, secrets
 options:
   _input:
-    description: The service specification.
-    type: dict
+    description: The service specifications.
+    type: list
+    elements: dict
     required: true
   context:
     description: With C(routing_dir), where Traefik watches for files, and C(routing_owner), the uid it runs as.
@@ -32,7 +33,7 @@ EXAMPLES = r"""
 ---
 - name: Ship the files
   opengeoai.hub.file_tree:
-    files: "{{ specification | opengeoai.hub.service_files(context, secrets) }}"
+    files: "{{ specifications | opengeoai.hub.service_files(context, secrets) }}"
 """
 
 RETURN = r"""
@@ -50,14 +51,16 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.opengeoai.hub.plugins.module_utils._service_files import service_files
 
 
-def service_files_filter(specification: t.Any, context: t.Mapping[str, t.Any], secrets: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
-    if not isinstance(specification, t.Mapping):
+def service_files_filter(
+    specifications: t.Any, context: t.Mapping[str, t.Any], secrets: t.Mapping[str, str]
+) -> list[dict[str, t.Any]]:
+    if not isinstance(specifications, t.Sequence) or isinstance(specifications, str):
         raise AnsibleFilterError(
-            "The input for the opengeoai.hub.service_files filter must be a service specification; "
-            f"got {type(specification).__name__} instead"
+            "The input for the opengeoai.hub.service_files filter must be a list of service specifications; "
+            f"got {type(specifications).__name__} instead"
         )
     try:
-        return service_files(specification, context, secrets)
+        return service_files(specifications, context, secrets)
     except ValueError as exc:
         raise AnsibleFilterError(str(exc)) from exc
 

@@ -31,6 +31,7 @@ def _declared_files(specification: Specification, secrets: t.Mapping[str, str]) 
             "group": "0",
             "mode": file["mode"],
             "restart": file["restart"],
+            "reader": specification["name"],
         }
         if file["secret"] is not None:
             entry["secret_content"] = _secret(secrets, file["secret"], specification["name"])
@@ -39,6 +40,8 @@ def _declared_files(specification: Specification, secrets: t.Mapping[str, str]) 
         else:
             entry["template"] = file["template"]
             entry["sensitive"] = file["sensitive"]
+            if specification["role"]:
+                entry["role"] = specification["role"]
         files.append(entry)
     return files
 
@@ -70,6 +73,7 @@ def _auth_files(
                 "group": "0",
                 "mode": "0600",
                 "restart": False,
+                "reader": specification["name"],
                 "secret_content": dynamic_file(document),
             }
         )
@@ -77,17 +81,38 @@ def _auth_files(
 
 
 def service_files(
-    given: t.Mapping[str, t.Any], context: t.Mapping[str, t.Any], secrets: t.Mapping[str, str]
+    given: t.Sequence[t.Mapping[str, t.Any]], context: t.Mapping[str, t.Any], secrets: t.Mapping[str, str]
 ) -> list[dict[str, t.Any]]:
-    """Return the files to ship for a service, as the action `file_tree` takes them.
+    """Return the files to ship for some services, as the action `file_tree` takes them.
 
-    :param given: a service specification.
+    :param given: service specifications.
     :param context: with `routing_dir` and `routing_owner`: where the proxy watches for files, and its uid.
     :param secrets: values by name.
     :raises ValueError: for a secret that is used and not declared, or a user name or password unfit for basic authentication.
     """
-    specification = normalise(given)
-    return [*_declared_files(specification, secrets), *_auth_files(specification, context, secrets)]
+    return [
+        file
+        for specification in map(normalise, given)
+        for file in (*_declared_files(specification, secrets), *_auth_files(specification, context, secrets))
+    ]
 
 
-__all__ = ("service_files",)
+def shipped_together(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
+    """Return the specifications of services whose files can be shipped at once, ahead of all containers.
+
+    Not those with a file that may hold the password of a database or a bucket: while it is changed, the file must keep the old one until the
+    store knows the new. And not those whose templates are in a role that they do not name.
+
+    :raises ValueError: for an unusable specification.
+    """
+
+    def can_go_ahead(specification: Specification) -> bool:
+        stores = {one["password_secret"] for one in specification["databases"]} | {one["secret"] for one in specification["buckets"]}
+        files = specification["files"]
+        keeps_a_password = any(file["secret"] in stores or (stores and file["sensitive"]) for file in files)
+        return not keeps_a_password and (bool(specification["role"]) or all(file["template"] is None for file in files))
+
+    return [one for one in given if can_go_ahead(normalise(one))]
+
+
+__all__ = ("service_files", "shipped_together")

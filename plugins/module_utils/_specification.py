@@ -19,6 +19,7 @@ Specification = dict[str, t.Any]
 
 # Applied here and not in an argument spec: Ansible does not fill defaults of nested options.
 DEFAULTS: Specification = {
+    "role": None,
     "command": [],
     "entrypoint": None,
     "environment": {},

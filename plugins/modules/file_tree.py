@@ -15,7 +15,7 @@ description:
   - Makes directories and writes files with the given content, owner and mode, all in one module run.
   - Templates are rendered on the controller. Nothing runs on the host when there is nothing to ship.
   - Each file is written beside its place and renamed, so a reader never sees half of it.
-  - Returns a digest of everything that was asked for, to be kept with what has read the files.
+  - Returns, for each reader of files, a digest of all that it reads, to be kept with the reader.
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -26,7 +26,7 @@ attributes:
     details: The content of secret files is never shown.
 options:
   digest_key:
-    description: Secret key of RV(digest). Without one, whoever sees the digest can try passwords against it.
+    description: Secret key of the digests in RV(readers). Without one, whoever sees a digest can try passwords against it.
     type: str
   directories:
     description: Directories to make, parents first. Missing parents are made with mode C(0755).
@@ -69,6 +69,12 @@ options:
       template:
         description: Name of a template of the calling role, rendered on the controller.
         type: str
+      role:
+        description: Name of the role of this play that has the template, if it is not the calling one.
+        type: str
+      reader:
+        description: Who reads the file; RV(readers) tells what that means for them.
+        type: str
       sensitive:
         description: Treat the rendered template as secret content.
         type: bool
@@ -90,7 +96,7 @@ options:
         type: bool
         default: false
       restart:
-        description: Whether the file counts in RV(digest), because its reader does not notice a change by itself.
+        description: Whether the file counts in the digest, because its reader does not notice a change by itself.
         type: bool
         default: true
 """
@@ -118,14 +124,17 @@ changed_paths:
   returned: success
   type: list
   elements: str
-restart:
-  description: Whether a file with O(files[].restart=true) was made or changed, so that its reader is out of date.
+readers:
+  description: By each O(files[].reader).
   returned: success
-  type: bool
-digest:
-  description: HMAC-SHA-256 over path, owner, mode and content of all files with O(files[].restart=true).
-  returned: success
-  type: str
+  type: dict
+  contains:
+    restart:
+      description: Whether one of its files with O(files[].restart=true) was made or changed, so that it is out of date.
+      type: bool
+    digest:
+      description: HMAC-SHA-256 over path, owner, mode and content of its files with O(files[].restart=true).
+      type: str
 """
 
 import os
@@ -242,6 +251,8 @@ def main() -> None:
                     "content": {"type": "str"},
                     "secret_content": {"type": "str", "no_log": True},
                     "template": {"type": "str"},
+                    "role": {"type": "str"},
+                    "reader": {"type": "str"},
                     "sensitive": {"type": "bool", "default": False},
                     "owner": owner,
                     "group": owner,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.opengeoai.hub.plugins.action.file_tree import digest_of
+from ansible_collections.opengeoai.hub.plugins.action.file_tree import digest_of, readers_of
 
 FILE: dict[str, Any] = {"path": "/etc/web/a", "content": "x", "owner": "0", "mode": "0600"}
 
@@ -42,3 +42,20 @@ def test_a_restart_is_the_default() -> None:
 
 def test_without_the_key_the_digest_cannot_be_computed() -> None:
     assert digest_of([FILE], "another key") != digest_of([FILE], "key")
+
+
+def test_each_reader_is_told_of_its_own_files() -> None:
+    files = [
+        {**FILE, "reader": "web"},
+        {"path": "/etc/web/watched", "content": "x", "restart": False, "reader": "web"},
+        {"path": "/etc/other/a", "content": "x", "reader": "other"},
+        {"path": "/etc/watched", "content": "x", "restart": False, "reader": "watcher"},
+        {"path": "/etc/nobody", "content": "x"},
+    ]
+    changed = ["/etc/web/watched", "/etc/other/a", "/etc/watched", "/etc/nobody"]
+    assert readers_of(files, changed, "key") == {
+        "web": {"digest": digest_of([FILE], "key"), "restart": False},
+        "other": {"digest": digest_of([files[2]], "key"), "restart": True},
+        "watcher": {"digest": "", "restart": False},
+    }
+    assert readers_of(files, ["/etc/web/a"], "key")["web"]["restart"] is True

@@ -32,7 +32,7 @@ DELEGATES: list[tuple[str, Any, tuple[Any, ...], Any]] = [
     ("htpasswd", "secret", ("admin", SALT, 4), "admin:$2b$04$..CA.uOD/eaGAOmJB.yMBu4AbFLftUBUHQbseIwAiOGKsNRgByuEG"),
     ("firewall_rules", [], ({}, 4), firewall_rules([], {}, 4)),
     ("mlflow_memory", 2, (True,), "5120m"),
-    ("mlflow_workers", 16384, (4,), 5),
+    ("mlflow_workers", 16384, (4,), 12),
     (
         "mlflow_users",
         [{"name": "al"}],
@@ -49,7 +49,8 @@ DELEGATES: list[tuple[str, Any, tuple[Any, ...], Any]] = [
     ("with_values", [{"name": "a"}], (["v"],), [{"name": "a", "value": "v"}]),
     ("store_memory", 8192, (), "4096m"),
     ("traefik_labels", [], ("traefik-network",), {}),
-    ("service_files", WEB, (CONTEXT, {}), []),
+    ("service_files", [WEB], (CONTEXT, {}), []),
+    ("shipped_together", [WEB], (), [WEB]),
 ]
 
 
@@ -87,7 +88,8 @@ WRONG_TYPES: list[tuple[str, Any, tuple[Any, ...], str]] = [
     ("pgpass_field", 5, (), "a string; got int"),
     ("postgres_arguments", 4096.0, (2,), "a number of MiB; got float"),
     ("rotation", {}, ({}, []), "a list of secrets; got dict"),
-    ("service_files", "web", (CONTEXT, {}), "a service specification; got str"),
+    ("service_files", "web", (CONTEXT, {}), "a list of service specifications; got str"),
+    ("shipped_together", WEB, (), "a list of service specifications; got dict"),
     ("store_memory", "4096", (), "a number of MiB; got str"),
     ("traefik_labels", {"name": "a"}, (), "a list of routes; got dict"),
     ("with_secrets", {}, ({}, "password"), "a list of mappings; got dict"),
@@ -113,7 +115,8 @@ WRONG_VALUES: list[tuple[str, Any, tuple[Any, ...], str]] = [
     ("pgpass_field", "a\nb", (), "a line break cannot be written"),
     ("postgres_arguments", 4096, (0,), "memory_mb is 4096 and cpus is 0; both must be positive"),
     ("rotation", [], ({}, ["x"]), "rotate_secrets names 'x', which is neither a secret nor a group"),
-    ("service_files", {"name": "web"}, (CONTEXT, {}), "the specification of service 'web' lacks the key 'image'"),
+    ("service_files", [{"name": "web"}], (CONTEXT, {}), "the specification of service 'web' lacks the key 'image'"),
+    ("shipped_together", [{"name": "web"}], (), "the specification of service 'web' lacks the key 'image'"),
     ("store_memory", 0, (), "memory_mb is 0; it must be positive"),
     ("traefik_labels", ["maps"], (), "a route must be a mapping, got 'maps'"),
     ("with_secrets", [{"secret": "s"}], ({}, "password"), "the secret 's' is used and not declared"),

@@ -11,7 +11,7 @@ from typing import Any
 import bcrypt
 import pytest
 
-from ansible_collections.opengeoai.hub.plugins.module_utils._service_files import service_files
+from ansible_collections.opengeoai.hub.plugins.module_utils._service_files import service_files, shipped_together
 
 CONTEXT = {"routing_dir": "/etc/hub/dynamic", "routing_owner": "1000"}
 SECRETS = {"password": "p@ss: \\ ü", "password_salt": "000102030405060708090a0b0c0d0e0f"}
@@ -35,18 +35,53 @@ FILES: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("file", "expected"), FILES)
 def test_declared_files(file: dict[str, Any], expected: dict[str, Any]) -> None:
-    common = {"path": "/etc/hub/web/sub/f", "owner": "33", "group": "0", "mode": "0600", "restart": True}
-    assert service_files(web(files=[{"name": "sub/f", **file}]), CONTEXT, SECRETS) == [{**common, **expected}]
+    common = {"path": "/etc/hub/web/sub/f", "owner": "33", "group": "0", "mode": "0600", "restart": True, "reader": "web"}
+    assert service_files([web(files=[{"name": "sub/f", **file}])], CONTEXT, SECRETS) == [{**common, **expected}]
+
+
+def test_files_of_several_services() -> None:
+    first, second = web(files=[{"name": "f", "content": "x"}]), web(name="other", files=[{"name": "g", "template": "g.j2"}], role="maps")
+    files = service_files([first, second], CONTEXT, SECRETS)
+    assert [(file["path"], file["reader"], file.get("role")) for file in files] == [
+        ("/etc/hub/web/f", "web", None),
+        ("/etc/hub/web/g", "other", "maps"),
+    ]
+
+
+DATABASE = {"name": "d", "owner": "d", "password_secret": "database"}
+BUCKET = {"name": "b", "user": "b", "secret": "bucket"}
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, True),
+        ({"files": [{"name": "f", "content": "x"}]}, True),
+        ({"files": [{"name": "f", "template": "f.j2"}]}, False),
+        ({"files": [{"name": "f", "template": "f.j2"}], "role": "maps"}, True),
+        ({"files": [{"name": "f", "secret": "other"}], "databases": [DATABASE]}, True),
+        ({"files": [{"name": "f", "secret": "database"}], "databases": [DATABASE]}, False),
+        ({"files": [{"name": "f", "secret": "bucket"}], "buckets": [BUCKET]}, False),
+        ({"files": [{"name": "f", "template": "f.j2"}], "role": "maps", "databases": [DATABASE]}, True),
+        ({"files": [{"name": "f", "template": "f.j2", "sensitive": True}], "role": "maps"}, True),
+        ({"files": [{"name": "f", "template": "f.j2", "sensitive": True}], "role": "maps", "buckets": [BUCKET]}, False),
+        ({"files": [{"name": "f", "content": "x", "sensitive": True}], "databases": [DATABASE]}, False),
+    ],
+)
+def test_shipped_together(more: dict[str, Any], expected: bool) -> None:
+    given = web(**more)
+    assert shipped_together([given]) == ([given] if expected else [])
 
 
 def test_no_files() -> None:
-    assert service_files({"name": "web", "image": "nginx:1.29"}, CONTEXT, {}) == []
+    assert service_files([{"name": "web", "image": "nginx:1.29"}], CONTEXT, {}) == []
 
 
 def test_basic_authentication() -> None:
-    (file,) = service_files(web(routes=[AUTH_ROUTE]), CONTEXT, SECRETS)
+    (file,) = service_files([web(routes=[AUTH_ROUTE])], CONTEXT, SECRETS)
     document = json.loads(file.pop("secret_content"))
-    assert file == {"path": "/etc/hub/dynamic/web-auth.yml", "owner": "1000", "group": "0", "mode": "0600", "restart": False}
+    expected = {"path": "/etc/hub/dynamic/web-auth.yml", "owner": "1000", "group": "0", "mode": "0600", "restart": False, "reader": "web"}
+    assert file == expected
     middleware = document["http"]["middlewares"].pop("web-auth")
     assert document == {"http": {"middlewares": {}}}
     assert middleware["basicAuth"].pop("removeHeader") is True
@@ -61,7 +96,7 @@ def test_basic_authentication() -> None:
 def test_basic_authentication_of_further_users() -> None:
     further = [{"user": "zoë", "secret": "other", "rounds": 5}]
     secrets = {**SECRETS, "other": "another", "other_salt": SECRETS["password_salt"]}
-    (file,) = service_files(web(routes=[{**AUTH_ROUTE, "basic_auth": {**AUTH, "users": further}}]), CONTEXT, secrets)
+    (file,) = service_files([web(routes=[{**AUTH_ROUTE, "basic_auth": {**AUTH, "users": further}}])], CONTEXT, secrets)
     entries = json.loads(file["secret_content"])["http"]["middlewares"]["web-auth"]["basicAuth"]["users"]
     assert [entry.partition("$")[0] for entry in entries] == ["o'me\":", "zoë:"]
     assert bcrypt.checkpw(b"another", entries[1].partition(":")[2].encode())
@@ -69,7 +104,7 @@ def test_basic_authentication_of_further_users() -> None:
 
 
 def test_basic_authentication_is_the_same_in_every_run() -> None:
-    assert service_files(web(routes=[AUTH_ROUTE]), CONTEXT, SECRETS) == service_files(web(routes=[AUTH_ROUTE]), CONTEXT, SECRETS)
+    assert service_files([web(routes=[AUTH_ROUTE])], CONTEXT, SECRETS) == service_files([web(routes=[AUTH_ROUTE])], CONTEXT, SECRETS)
 
 
 FAILURES: list[tuple[dict[str, Any], dict[str, str], str]] = [
@@ -100,4 +135,4 @@ FAILURES: list[tuple[dict[str, Any], dict[str, str], str]] = [
 @pytest.mark.parametrize(("given", "secrets", "message"), FAILURES)
 def test_refusals(given: dict[str, Any], secrets: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        service_files(given, CONTEXT, secrets)
+        service_files([given], CONTEXT, secrets)

@@ -95,13 +95,13 @@ def test_postgres_arguments(settings: dict[str, Any] | None, expected: str) -> N
     ("memory_mb", "cpus", "expected"),
     [
         (1024, 8, 1),
-        (4096, 2, 1),
-        (4800, 1, 2),
-        (4800, 8, 2),
-        (16384, 1, 2),
-        (16384, 2, 3),
-        (16384, 4, 5),
-        (1048576, 64, 8),
+        (4096, 2, 5),
+        (3500, 1, 3),
+        (3500, 8, 3),
+        (16384, 1, 3),
+        (16384, 2, 6),
+        (16384, 4, 12),
+        (1048576, 64, 16),
     ],
 )
 def test_mlflow_workers(memory_mb: int, cpus: int, expected: int) -> None:
@@ -125,7 +125,7 @@ def test_postgres_has_room_in_its_limit(memory_mb: int, cpus: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "expected"), [((1,), "1536m"), ((2,), "2048m"), ((8, False), "5120m"), ((2, True), "5120m")]
+    ("arguments", "expected"), [((1,), "1280m"), ((6,), "2560m"), ((8, False), "3072m"), ((2, True), "5120m")]
 )
 def test_mlflow_memory(arguments: tuple[Any, ...], expected: str) -> None:
     assert mlflow_memory(*arguments) == expected
