@@ -100,8 +100,8 @@ def service_files(
 def shipped_together(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
     """Return the specifications of services whose files can be shipped at once, ahead of all containers.
 
-    Not those with a file that may hold the password of a database or a bucket: while it is changed, the file must keep the old one until the
-    store knows the new. And not those whose templates are in a role that they do not name.
+    Not those with a file that may hold the password of a database or a bucket: while it is changed, the file must keep the old one until
+    the store knows the new. And not those whose templates are in a role that they do not name.
 
     :raises ValueError: for an unusable specification.
     """

@@ -60,15 +60,20 @@ def test_backend_is_postgres(superuser: Callable[..., str]) -> None:
 def test_jobs_are_off_and_workers_fit_the_machine(host: Any) -> None:
     memory_mb = int(host.check_output("awk '/^MemTotal/ {print int($2 / 1024)}' /proc/meminfo"))
     cpus = int(host.check_output("nproc"))
-    processes = host.check_output("docker top mlflow -o pid,args").splitlines()[1:]
-    workers = [line for line in processes if "multiprocessing.spawn" in line or "multiprocessing-fork" in line]
-    # One more than processors, and no more than an eighth of the memory holds.
-    assert len(workers) == max(1, min(cpus + 1, 8, memory_mb // 2400)), processes
-    assert not [line for line in processes if "huey" in line.lower() or "job" in line.lower()], processes
-    # Nothing waits beside them but uvicorn's supervisor and Python's resource tracker.
-    assert len(processes) == len(workers) + 2, processes
-    memory = sum(int(line.split()[0]) for line in host.check_output("docker top mlflow -o rss,pid").splitlines()[1:])
-    assert memory / 1024 < 350 * (len(workers) + 1), f"{memory // 1024} MiB in {len(processes)} processes"
+    processes = [line.split(None, 2) for line in host.check_output("docker top mlflow -o pid,ppid,args").splitlines()[1:]]
+    (supervisor,) = [pid for pid, _parent, command in processes if "serve-with-forked-workers" in command]
+    (origin,) = [pid for pid, parent, command in processes if parent == supervisor and "forkserver" in command]
+    workers = [pid for pid, parent, _command in processes if parent == origin]
+    # Three for each processor, and no more than an eighth of the memory holds.
+    assert len(workers) == max(1, min(3 * cpus, 16, (memory_mb // 8 - 200) // 60)), processes
+    assert not [command for _pid, _parent, command in processes if "huey" in command.lower() or "job" in command.lower()], processes
+    # Beside them are uvicorn's supervisor, the process that they were forked from, and Python's resource tracker.
+    assert len(processes) == len(workers) + 3, processes
+    # They share what they have imported: each by itself would take some 240 MiB.
+    files = " ".join(f"/proc/{pid}/smaps_rollup" for pid, _parent, _command in processes)
+    shares = host.check_output(f"cat {files} | awk '/^Pss:/ {{print $2}}'")
+    total = sum(map(int, shares.split())) / 1024
+    assert total < 250 + 80 * len(workers), f"{total:.0f} MiB in {len(processes)} processes"
 
 
 def test_foreign_host_is_refused_by_the_server_itself(host: Any) -> None:

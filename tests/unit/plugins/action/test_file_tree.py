@@ -5,10 +5,14 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 
-from ansible_collections.opengeoai.hub.plugins.action.file_tree import digest_of, readers_of
+from ansible_collections.opengeoai.hub.plugins.action.file_tree import ActionModule, digest_of, readers_of
 
 FILE: dict[str, Any] = {"path": "/etc/web/a", "content": "x", "owner": "0", "mode": "0600"}
 
@@ -59,3 +63,28 @@ def test_each_reader_is_told_of_its_own_files() -> None:
         "watcher": {"digest": "", "restart": False},
     }
     assert readers_of(files, ["/etc/web/a"], "key")["web"]["restart"] is True
+
+
+def rendered(file: dict[str, Any], roles: dict[str, str]) -> dict[str, Any]:
+    """A file as the action hands it on, in a play with these roles."""
+    task, loader = Mock(), DataLoader()
+    task.get_play().get_roles.return_value = [
+        Mock(get_name=Mock(return_value=name), get_role_path=Mock(return_value=path)) for name, path in roles.items()
+    ]
+    action = ActionModule(task, Mock(), Mock(), loader, Templar(loader, {}), None)
+    return action._rendered(dict(file), {"ansible_search_path": ["/nowhere"]})
+
+
+def test_a_template_is_found_in_the_role_that_is_named(tmp_path: Any) -> None:
+    for role in ("maps", "tiles"):
+        (tmp_path / role / "templates").mkdir(parents=True)
+        (tmp_path / role / "templates" / "a.j2").write_text(f"of {role}")
+    roles = {f"my.own.{role}": str(tmp_path / role) for role in ("maps", "tiles")}
+    assert rendered({"path": "/a", "template": "a.j2", "role": "my.own.tiles"}, roles)["content"] == "of tiles"
+    file = rendered({"path": "/a", "template": "a.j2", "role": "my.own.maps", "sensitive": True}, roles)
+    assert (file["secret_content"], "content" in file) == ("of maps", False)
+
+
+def test_a_role_that_is_not_in_the_play_is_named() -> None:
+    with pytest.raises(AnsibleActionFail, match=r"the play has no role 'maps' whose templates could be used; it has a\.b\.c"):
+        rendered({"path": "/a", "template": "a.j2", "role": "maps"}, {"a.b.c": "/c"})
