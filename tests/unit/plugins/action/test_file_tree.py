@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
+from ansible_collections.opengeoai.hub.plugins.action import file_tree
 from ansible_collections.opengeoai.hub.plugins.action.file_tree import ActionModule, digest_of, readers_of
 
 FILE: dict[str, Any] = {"path": "/etc/web/a", "content": "x", "owner": "0", "mode": "0600"}
@@ -72,7 +74,10 @@ def rendered(file: dict[str, Any], roles: dict[str, str]) -> dict[str, Any]:
         Mock(get_name=Mock(return_value=name), get_role_path=Mock(return_value=path)) for name, path in roles.items()
     ]
     action = ActionModule(task, Mock(), Mock(), loader, Templar(loader, {}), None)
-    return action._rendered(dict(file), {"ansible_search_path": ["/nowhere"]})
+    # The lookup itself is Ansible's: here it says which file it was asked for.
+    lookup = Mock(run=lambda terms, variables: [Path(terms[0]).read_text()])
+    with patch.object(file_tree.lookup_loader, "get", return_value=lookup):
+        return action._rendered(dict(file), {"ansible_search_path": ["/nowhere"]})
 
 
 def test_a_template_is_found_in_the_role_that_is_named(tmp_path: Any) -> None:
