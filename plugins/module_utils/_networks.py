@@ -11,6 +11,7 @@ import re
 import typing as t
 
 RATE_KEYS = ("average", "burst", "period")
+TCP_RATE_KEYS = ("connections",)
 _PERIOD = re.compile(r"[1-9][0-9]*(ms|s|m|h)")
 
 
@@ -50,15 +51,26 @@ def _mend(network: t.Any) -> str:
     return f"its host part must be zero; write {interface.network}, or {interface.ip} for that one address"
 
 
-def rate_problem(what: str, value: t.Any) -> str | None:
-    """Why a value is not a rate limit, or None if it is one or empty."""
+def rate_problem(what: str, value: t.Any, protocol: str = "http") -> str | None:
+    """Why a value is not a rate limit, or None if it is one or empty.
+
+    :param what: how the message begins: the variable's name.
+    :param protocol: of the route. Traefik counts requests of HTTP, and connections that are open at a time of TCP.
+    """
+    example = "{connections: 50}" if protocol == "tcp" else "{average: 10, burst: 100}"
     if not isinstance(value, t.Mapping):
-        return f"{what} is {value!r}: write a mapping, such as {{average: 10, burst: 100}}, or {{}} for no limit"
+        return f"{what} is {value!r}: write a mapping, such as {example}, or {{}} for no limit"
     if not value:
         return None
-    unknown = sorted(set(value) - set(RATE_KEYS))
+    keys = TCP_RATE_KEYS if protocol == "tcp" else RATE_KEYS
+    unknown = sorted(set(value) - set(keys), key=str)
     if unknown:
-        return f"{what} has the unknown key {unknown[0]!r}; known are {', '.join(RATE_KEYS)}"
+        return f"{what} has the unknown key {unknown[0]!r}; known are {', '.join(keys)}, such as in {example}"
+    if protocol == "tcp":
+        number = value["connections"]
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            return f"{what} has connections {number!r}: write how many one address may have open at a time, 1 or more"
+        return None
     for key in ("average", "burst"):
         number = value.get(key)
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:

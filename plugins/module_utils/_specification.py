@@ -129,11 +129,9 @@ def _check_route(what: str, route: Specification) -> None:
         raise ValueError(f"{what} has the protocol {route['protocol']!r}; use 'http' or 'tcp'")
     if route["protocol"] == "tcp" and (route["path_prefix"] or route["basic_auth"] or not route["entrypoint"]):
         raise ValueError(f"{what} is a TCP route: it needs an 'entrypoint' and knows no 'path_prefix' or 'basic_auth'")
-    if route["protocol"] == "tcp" and route["rate_limit"]:
-        raise ValueError(f"{what} is a TCP route and has a 'rate_limit', which Traefik knows for HTTP only")
     for problem in (
         networks_problem(f"{what} allowed_networks", route["allowed_networks"]),
-        rate_problem(f"{what} rate_limit", route["rate_limit"] or {}),
+        rate_problem(f"{what} rate_limit", route["rate_limit"] or {}, route["protocol"]),
         middlewares_problem(f"{what} middlewares", route["middlewares"]),
     ):
         if problem:

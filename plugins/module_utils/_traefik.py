@@ -74,8 +74,11 @@ def guards(route: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     found: dict[str, t.Any] = {}
     if route.get("allowed_networks"):
         found[f"{route['name']}-networks"] = {"ipAllowList": {"sourceRange": list(route["allowed_networks"])}}
-    if route.get("rate_limit"):
-        found[f"{route['name']}-rate"] = {"rateLimit": dict(route["rate_limit"])}
+    limit = route.get("rate_limit")
+    if limit and route.get("protocol") == "tcp":
+        found[f"{route['name']}-rate"] = {"inFlightConn": {"amount": limit["connections"]}}
+    elif limit:
+        found[f"{route['name']}-rate"] = {"rateLimit": dict(limit)}
     return found
 
 

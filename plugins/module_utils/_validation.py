@@ -168,6 +168,8 @@ def _plain_name(variable: str, value: str) -> None:
         raise ValueError(f"{variable} is {value!r}: use at most 63 lower-case letters, digits and underscores, beginning with a letter")
 
 
+# Limits of TCP routes.
+_TCP_RATES = ("postgres_rate_limit",)
 # What services accept, by variable.
 _ACCEPTED: dict[str, tuple[t.Callable[[str, str], None], ...]] = {
     # The name of a role and of its database.
@@ -312,7 +314,7 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
         elif variable.endswith(("_allowed_networks", "_trusted_proxies")):
             found.append(networks_problem(variable, value))
         elif variable.endswith("_rate_limit"):
-            found.append(rate_problem(variable, value))
+            found.append(rate_problem(variable, value, "tcp" if variable in _TCP_RATES else "http"))
         elif variable.endswith("_middlewares"):
             found.append(middlewares_problem(variable, value))
         elif variable == "docker_firewall_allowed":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -20,7 +21,7 @@ import requests
 import testinfra
 import yaml
 
-from .support import ROOT, SECRETS_DIR, SERVICES, Outside, Psql, Site, tls_connection, unhealthy, wait_until
+from .support import ECHO, ROOT, SECRETS_DIR, SERVICES, Outside, Psql, Site, docker_inspect, tls_connection, unhealthy, wait_until
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -126,6 +127,33 @@ def psql(outside: Outside, info: dict[str, Any], domain: str) -> Psql:
     """The SQL client with the credentials that users get."""
     given = info["credentials"]["postgres"]
     return Psql(outside, f"postgres.{domain}", given["user"], given["password"], given["database"])
+
+
+@pytest.fixture(scope="module")
+def echoes(host: Any, domain: str) -> Iterator[None]:
+    """A program that tells what reached it, behind routes of the same shape as MLflow's and RustDesk's, at /acceptance of their names."""
+    containers = docker_inspect(host, "mlflow", "hbbs")
+    words = ["docker", "run", "--detach", "--name", "acceptance-echo", "--network", "traefik-network", "--label", "traefik.enable=true"]
+    for service, route in (("mlflow", "mlflow"), ("hbbs", "rustdesk")):
+        for key, value in containers[service]["Config"]["Labels"].items():
+            renamed = re.sub(rf"^(traefik\.http\.(?:routers|services|middlewares))\.{route}([.-])", rf"\1.acceptance-{route}\2", key)
+            if renamed == key:
+                continue
+            if key.endswith(".server.port"):
+                value = "8000"
+            elif key.endswith(".rule"):
+                value = f"({value}) && PathPrefix(`/acceptance`)"
+            elif key.endswith(".service"):
+                value = f"acceptance-{value}"
+            elif key.endswith(".middlewares"):
+                value = ",".join(word if "@" in word else f"acceptance-{word}" for word in value.split(","))
+            words += ["--label", f"{renamed}={value}"]
+    words += ["--entrypoint", "python3", containers["mlflow"]["Config"]["Image"], "-c", ECHO]
+    try:
+        host.check_output(shlex.join(words))
+        yield
+    finally:
+        host.check_output("docker rm --force acceptance-echo")
 
 
 @pytest.fixture(scope="session")

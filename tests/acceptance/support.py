@@ -42,6 +42,20 @@ POSTGRES_PORT = 5432
 # Names by which the lab knows the images that serve as clients, and the role whose default holds where a registry answers.
 CLIENTS = {"minio": "minio", "mlflow": "mlflow", "postgres": "postgres-17"}
 WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+# Tells a client which headers reached it. It ends when it is told to, or the machine would wait for it when it is switched off.
+ECHO = """
+import http.server, json, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+class Echo(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = json.dumps(self.headers.items()).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.ThreadingHTTPServer(("", 8000), Echo).serve_forever()
+"""
 
 
 def wait_until(probe: Callable[[], Any], seconds: float, what: str, pause: float = 0.5) -> Any:

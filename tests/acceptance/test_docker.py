@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import json
 import shlex
+import socket
 import ssl
 from typing import Any
 
 import pytest
 
-from .support import SERVICES, docker_inspect
+from lab.engine import docker
+from lab.settings import NETWORK, container_name
+
+from .support import SERVICES, docker_inspect, wait_until
+
+PUBLISHED = (80, 443, 5432, 21115, 21116, 21117)
 
 
 def test_engine_is_installed_and_starts_at_boot(host: Any, variables: dict[str, str]) -> None:
@@ -23,6 +29,32 @@ def test_engine_is_installed_and_starts_at_boot(host: Any, variables: dict[str, 
     assert host.service("docker").is_running
     assert host.service("docker").is_enabled
     assert host.check_output("docker version --format '{{.Server.Version}}'")
+
+
+def test_the_stack_is_reached_by_ipv4_only(vm: str, host: Any) -> None:
+    # The lab's network has no IPv6, but whoever shares the link with a machine needs none: they have addresses of that link.
+    container = container_name(vm)
+    bridge = "br-" + docker("network", "inspect", "--format", "{{.Id}}", NETWORK).strip()[:12]
+    try:
+        docker("exec", container, "sysctl", "--quiet", "net.ipv6.conf.eth0.disable_ipv6=0")
+
+        def address() -> str:
+            shown = host.check_output("ip -6 -oneline address show dev eth0 scope link -tentative")
+            return str(shown.split()[3].partition("/")[0]) if shown else ""
+
+        link_local = wait_until(address, 10, "the machine has an address of its link")
+
+        def is_open(port: int) -> bool:
+            with socket.socket(socket.AF_INET6) as link:
+                link.settimeout(2)
+                return link.connect_ex((link_local, port, 0, socket.if_nametoindex(bridge))) == 0
+
+        assert is_open(22), "SSH is not reached, so closed ports prove nothing"
+        assert [port for port in PUBLISHED if is_open(port)] == []
+        udp = host.check_output("ss -Hlun").splitlines()
+        assert [line for line in udp if "[" in line.split()[3]] == []
+    finally:
+        docker("exec", container, "sysctl", "--quiet", "net.ipv6.conf.eth0.disable_ipv6=1")
 
 
 def test_every_container_rotates_its_log(host: Any) -> None:

@@ -8,30 +8,16 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shlex
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import requests
 
-from .support import docker_inspect, tls_connection, wait_until
+from .support import tls_connection, wait_until
 
-ECHO = """
-import http.server, json
-class Echo(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        body = json.dumps(self.headers.items()).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-http.server.ThreadingHTTPServer(("", 8000), Echo).serve_forever()
-"""
 # Where MinIO's console takes the root password.
 CONSOLE = "/api/v1/login"
 SPOOFED = "203.0.113.66"
@@ -41,33 +27,6 @@ NAMES = (
     *("X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username", "X-Forwarded-Access-Token"),
     *("Forwarded", "X_Forwarded_For", "X-Forwarded_For", "X_Real_IP"),
 )
-
-
-@pytest.fixture(scope="module")
-def echoes(host: Any, domain: str) -> Iterator[None]:
-    """A program that tells what reached it, behind routes of the same shape as MLflow's and RustDesk's, at /acceptance of their names."""
-    containers = docker_inspect(host, "mlflow", "hbbs")
-    words = ["docker", "run", "--detach", "--name", "acceptance-echo", "--network", "traefik-network", "--label", "traefik.enable=true"]
-    for service, route in (("mlflow", "mlflow"), ("hbbs", "rustdesk")):
-        for key, value in containers[service]["Config"]["Labels"].items():
-            renamed = re.sub(rf"^(traefik\.http\.(?:routers|services|middlewares))\.{route}([.-])", rf"\1.acceptance-{route}\2", key)
-            if renamed == key:
-                continue
-            if key.endswith(".server.port"):
-                value = "8000"
-            elif key.endswith(".rule"):
-                value = f"({value}) && PathPrefix(`/acceptance`)"
-            elif key.endswith(".service"):
-                value = f"acceptance-{value}"
-            elif key.endswith(".middlewares"):
-                value = ",".join(word if "@" in word else f"acceptance-{word}" for word in value.split(","))
-            words += ["--label", f"{renamed}={value}"]
-    words += ["--entrypoint", "python3", containers["mlflow"]["Config"]["Image"], "-c", ECHO]
-    try:
-        host.check_output(shlex.join(words))
-        yield
-    finally:
-        host.check_output("docker rm --force acceptance-echo")
 
 
 def received(info: dict[str, Any], name: str, lines: list[str]) -> tuple[str, list[tuple[str, str]]]:

@@ -48,7 +48,10 @@ def test_networks_problem(value: Any, expected: str | None) -> None:
         ({"average": 6000, "burst": 100, "period": "1m"}, None),
         (None, "v is None: write a mapping, such as {average: 10, burst: 100}, or {} for no limit"),
         (100, "v is 100: write a mapping, such as {average: 10, burst: 100}, or {} for no limit"),
-        ({"average": 1, "burst": 1, "peak": 1}, "v has the unknown key 'peak'; known are average, burst, period"),
+        (
+            {"average": 1, "burst": 1, "peak": 1},
+            "v has the unknown key 'peak'; known are average, burst, period, such as in {average: 10, burst: 100}",
+        ),
         ({"burst": 1}, "v has average None: write a number of requests, 1 or more"),
         ({"average": "10", "burst": 1}, "v has average '10': write a number of requests, 1 or more"),
         ({"average": True, "burst": 1}, "v has average True: write a number of requests, 1 or more"),
@@ -59,6 +62,22 @@ def test_networks_problem(value: Any, expected: str | None) -> None:
 )
 def test_rate_problem(value: Any, expected: str | None) -> None:
     assert rate_problem("v", value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({}, None),
+        ({"connections": 1}, None),
+        (50, "v is 50: write a mapping, such as {connections: 50}, or {} for no limit"),
+        ({"average": 10, "burst": 100}, "v has the unknown key 'average'; known are connections, such as in {connections: 50}"),
+        ({"connections": 0}, "v has connections 0: write how many one address may have open at a time, 1 or more"),
+        ({"connections": "50"}, "v has connections '50': write how many one address may have open at a time, 1 or more"),
+        ({"connections": True}, "v has connections True: write how many one address may have open at a time, 1 or more"),
+    ],
+)
+def test_rate_problem_of_a_tcp_route(value: Any, expected: str | None) -> None:
+    assert rate_problem("v", value, "tcp") == expected
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,8 @@ FAILURES: list[tuple[Any, str]] = [
     ),
     (
         with_route(protocol="tcp", entrypoint="postgres", rate_limit={"average": 1, "burst": 1}),
-        "the specification of service 'web', routes[0], is a TCP route and has a 'rate_limit', which Traefik knows for HTTP only",
+        "the specification of service 'web', routes[0], rate_limit has the unknown key 'average'; known are connections, "
+        "such as in {connections: 50}",
     ),
     ("web", "the specification of service None must be a mapping, got 'web'"),
     ({"name": "web"}, "the specification of service 'web' lacks the key 'image'"),

@@ -146,14 +146,16 @@ def test_tcp_labels() -> None:
         "entrypoint": "postgres",
         "tls_options": "postgres@file",
         "allowed_networks": ["192.0.2.0/24"],
+        "rate_limit": {"connections": 5},
         "middlewares": ["few@file"],
     }
     assert traefik_labels([route], "opengeoai-data", "letsencrypt") == {
         "traefik.enable": "true",
         "traefik.docker.network": "opengeoai-data",
         "traefik.tcp.middlewares.postgres-networks.ipallowlist.sourcerange": "192.0.2.0/24",
+        "traefik.tcp.middlewares.postgres-rate.inflightconn.amount": "5",
         "traefik.tcp.routers.postgres.entrypoints": "postgres",
-        "traefik.tcp.routers.postgres.middlewares": "postgres-networks,few@file",
+        "traefik.tcp.routers.postgres.middlewares": "postgres-networks,postgres-rate,few@file",
         "traefik.tcp.routers.postgres.rule": "HostSNI(`postgres.example.org`)",
         "traefik.tcp.routers.postgres.service": "postgres",
         "traefik.tcp.routers.postgres.tls": "true",
