@@ -54,10 +54,10 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import htpasswd
+from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import GIVEN_ROUNDS, htpasswd
 
 
-def htpasswd_filter(password: t.Any, user: str, salt: str, rounds: int = 10) -> str:
+def htpasswd_filter(password: t.Any, user: str, salt: str, rounds: int = GIVEN_ROUNDS) -> str:
     if not isinstance(password, str):
         raise AnsibleFilterError(
             f"The input for the opengeoai.hub.htpasswd filter must be a string; got {type(password).__name__} instead"

@@ -48,7 +48,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import with_secrets
+from ansible_collections.opengeoai.hub.plugins.module_utils._secret_lists import with_secrets
 
 
 def with_secrets_filter(items: t.Any, secrets: t.Mapping[str, str], key: str) -> list[dict[str, t.Any]]:

@@ -45,7 +45,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import with_values
+from ansible_collections.opengeoai.hub.plugins.module_utils._secret_lists import with_values
 
 
 def with_values_filter(secrets: t.Any, values: t.Sequence[str]) -> list[dict[str, t.Any]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import image_reference
+from ansible_collections.opengeoai.hub.plugins.module_utils._secret_lists import salt_of
 from ansible_collections.opengeoai.hub.plugins.module_utils._specification import Specification, logins_of, normalise, owner_of
 
 T = t.TypeVar("T")
@@ -19,11 +20,6 @@ T = t.TypeVar("T")
 
 # Keys the digests of configuration that stand in labels.
 DIGEST_KEY = {"name": "stack_digest_key", "length": 64, "type": "hex"}
-
-
-def salt_of(secret: str) -> str:
-    """Name of the secret that keeps the salt for the hash of another one."""
-    return f"{secret}_salt"
 
 
 def _unique(items: t.Iterable[T]) -> list[T]:
@@ -214,28 +210,4 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
     }
 
 
-def with_values(secrets: t.Sequence[t.Mapping[str, t.Any]], values: t.Sequence[str]) -> list[dict[str, t.Any]]:
-    """Return the secrets, each with the value that the user has set for it; an empty one leaves it to be generated.
-
-    :raises ValueError: if there is not one value for each secret.
-    """
-    if len(secrets) != len(values):
-        raise ValueError(f"there are {len(secrets)} secrets and {len(values)} values")
-    return [
-        {**secret, "value": str(value)} if value not in (None, "") else dict(secret)
-        for secret, value in zip(secrets, values, strict=True)
-    ]
-
-
-def with_secrets(items: t.Sequence[t.Mapping[str, t.Any]], secrets: t.Mapping[str, str], key: str) -> list[dict[str, t.Any]]:
-    """Return the items, each with the value of the secret that its `secret` names, under `key`.
-
-    :raises ValueError: for a secret that nobody declares.
-    """
-    unknown = [item["secret"] for item in items if item["secret"] not in secrets]
-    if unknown:
-        raise ValueError(f"the secret {unknown[0]!r} is used and not declared; add it to the 'secrets' of the service that needs it")
-    return [{**{name: value for name, value in item.items() if name != "secret"}, key: secrets[item["secret"]]} for item in items]
-
-
-__all__ = ("catalogue", "host_port", "salt_of", "with_secrets", "with_values")
+__all__ = ("catalogue", "host_port")

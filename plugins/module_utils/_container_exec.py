@@ -35,8 +35,13 @@ _LOG_LINES = 10
 _LONGEST_COMMAND = 300.0
 
 
-class ContainerExecError(Exception):
+class ContainerExecError(ValueError):
     """The container or the service in it could not be reached."""
+
+
+def container_options(container: str, wait_timeout: int) -> dict[str, dict[str, object]]:
+    """The options of a module that works in a container, with these defaults."""
+    return {"container": {"type": "str", "default": container}, "wait_timeout": {"type": "int", "default": wait_timeout}}
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,11 @@ def exec_when_ready(
     READY_MARK, and does its work; it exits with RC_NOT_READY when the service did not answer. Waiting inside
     spares one ``docker exec`` a probe. Here only what the script cannot see is repeated: a container that is
     restarting, or that restarted under it.
+
+    :raises ValueError: for a negative time, and as ContainerExecError.
     """
+    if wait_timeout < 0:
+        raise ValueError(f"wait_timeout: {wait_timeout} is negative; give seconds, 0 or more")
     deadline = time.monotonic() + wait_timeout
     while True:
         left = max(0, round(deadline - time.monotonic()))
@@ -165,6 +174,7 @@ __all__ = (
     "READY_MARK",
     "ContainerExecError",
     "ExecResult",
+    "container_options",
     "describe_state",
     "exec_when_ready",
     "is_permanent",

@@ -20,6 +20,11 @@ def has_unprintable(text: str) -> bool:
     return any(unicodedata.category(char) in _UNPRINTABLE for char in text)
 
 
+def is_one_line(text: str) -> bool:
+    """Whether a text is one line of a file, as every program reads it."""
+    return not any(char in text for char in "\r\n\0")
+
+
 def dynamic_file(document: t.Mapping[str, t.Any]) -> str:
     """Write a document for Traefik's file provider, which takes a file for a Go template first, and for YAML then.
 
@@ -41,4 +46,4 @@ def pgpass_field(value: str) -> str:
     return value.replace("\\", "\\\\").replace(":", "\\:")
 
 
-__all__ = ("dynamic_file", "has_unprintable", "pgpass_field")
+__all__ = ("dynamic_file", "has_unprintable", "is_one_line", "pgpass_field")

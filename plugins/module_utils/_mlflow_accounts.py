@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._container_exec import RC_NOT_READY, READY_MARK
-from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import RESOURCES, account_name_problem, account_password_problem
+from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import account_name_problem, account_password_problem, resource_of
 
 NO_GRANT = "NONE"
 PERMISSIONS = ("READ", "USE", "EDIT", "MANAGE", "DENY", NO_GRANT)
@@ -153,13 +153,8 @@ def _account(variable: str, name: str, password: str, admin: bool, grants: tuple
 def _grants(variable: str, raw: Sequence[Mapping[str, t.Any]]) -> tuple[Grant, ...]:
     grants: list[Grant] = []
     for index, item in enumerate(raw):
-        about = [(kind, str(item[kind])) for kind in RESOURCES if item.get(kind)]
-        if len(about) != 1:
-            raise ValueError(f"{variable}[{index}] needs exactly one of {', '.join(RESOURCES)}, and has {len(about)}")
-        grant = Grant(*about[0], item["permission"])
-        if any(str(grant) == str(other) for other in grants):
-            raise ValueError(f"{variable}[{index}] is about the {grant}, as one before it; merge them")
-        grants.append(grant)
+        about = resource_of(f"{variable}[{index}]", item, [(grant.resource, grant.name) for grant in grants])
+        grants.append(Grant(*about, item["permission"]))
     return tuple(grants)
 
 

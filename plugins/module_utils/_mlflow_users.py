@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import rounds_for
+
 # Each user's password is a secret, and so a variable of this name sets it.
 USER_SECRET = re.compile(r"mlflow_user_[a-z0-9_]+_password")
 
@@ -18,13 +20,12 @@ MIN_PASSWORD = 12
 
 # Kinds of things that a permission may be about, as MLflow calls them, and as they are written in mlflow_users.
 RESOURCES = ("experiment", "registered_model", "prompt")
-# bcrypt's cost: every request pays it, and nobody guesses a generated password at any speed.
-_GIVEN_ROUNDS, _GENERATED_ROUNDS = 10, 4
 
 # Modes in which MLflow has no accounts of its own, and who may do everything there.
 _WITHOUT_ACCOUNTS = {"proxy": "every user", "none": "everybody"}
 
 _PLAIN = re.compile(r"[a-z0-9_]+")
+_PERMISSION_EXAMPLE = "{experiment: roads, permission: READ}"
 
 
 def secret_of(user: t.Mapping[str, t.Any]) -> str | None:
@@ -58,7 +59,7 @@ def mlflow_users(users: t.Sequence[t.Mapping[str, t.Any]], passwords: t.Sequence
     return {
         "secrets": [{"name": secret} for secret in secrets],
         "logins": [
-            {"user": user["name"], "secret": secret, "rounds": _GIVEN_ROUNDS if password else _GENERATED_ROUNDS}
+            {"user": user["name"], "secret": secret, "rounds": rounds_for(password)}
             for user, secret, password in zip(users, secrets, given, strict=True)
         ],
         "accounts": [
@@ -105,18 +106,33 @@ def _secret_problem(where: str, user: t.Mapping[str, t.Any]) -> str | None:
     return None
 
 
+def resource_of(what: str, permission: t.Mapping[str, t.Any], seen: t.Container[tuple[str, str]]) -> tuple[str, str]:
+    """The kind and the name of what a permission is about.
+
+    :param seen: what other permissions of the same user are about.
+    :raises ValueError: if it is about none, several, or one of these.
+    """
+    about = [(kind, str(permission[kind])) for kind in RESOURCES if permission.get(kind)]
+    if len(about) != 1:
+        raise ValueError(f"{what} needs exactly one of {', '.join(RESOURCES)}, and has {len(about)}")
+    if about[0] in seen:
+        raise ValueError(f"{what} is about the {about[0][0]} {about[0][1]!r}, as one before it: merge them")
+    return about[0]
+
+
 def _permission_problems(where: str, permissions: t.Any) -> list[str]:
     found = []
-    seen = set()
-    for index, permission in enumerate(permissions if isinstance(permissions, (list, tuple)) else []):
+    seen: set[tuple[str, str]] = set()
+    if permissions and not isinstance(permissions, (list, tuple)):
+        return [f"{where}.permissions is {permissions!r}: write a list, such as [{_PERMISSION_EXAMPLE}]"]
+    for index, permission in enumerate(permissions or []):
         if not isinstance(permission, t.Mapping):
+            found.append(f"{where}.permissions[{index}] is {permission!r}: write a mapping, such as {_PERMISSION_EXAMPLE}")
             continue
-        about = [(kind, permission[kind]) for kind in RESOURCES if permission.get(kind)]
-        if len(about) != 1:
-            found.append(f"{where}.permissions[{index}] needs exactly one of {', '.join(RESOURCES)}, and has {len(about)}")
-        elif about[0] in seen:
-            found.append(f"{where}.permissions[{index}] is about the {about[0][0]} {about[0][1]!r}, as one before it: merge them")
-        seen.update(about)
+        try:
+            seen.add(resource_of(f"{where}.permissions[{index}]", permission, seen))
+        except ValueError as exc:
+            found.append(str(exc))
     return found
 
 
@@ -133,16 +149,19 @@ def _idle_problems(where: str, user: t.Mapping[str, t.Any], mode: str) -> list[s
 def user_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """All problems of mlflow_users and mlflow_removed_users, beside types and the characters of names.
 
-    What is of another type than the argument specification says is passed over: Ansible has a message for it.
+    Of a type that is not the one of a whole variable, another check tells. Text inside a list is told here: the argument specification
+    would convert it, and the roles use what was given.
     """
     found: list[str | None] = []
     names: list[t.Any] = [variables.get("mlflow_user")]
     secrets: list[str] = []
     users = variables.get("mlflow_users")
     for index, user in enumerate(users if isinstance(users, (list, tuple)) else []):
-        if not isinstance(user, t.Mapping):
-            continue
         where = f"mlflow_users[{index}]"
+        if not isinstance(user, t.Mapping):
+            # It may hold a password, by mistake.
+            found.append(f"{where} (not shown) is no mapping: write one, such as {{name: alice}}")
+            continue
         name, secret = user.get("name"), secret_of(user)
         if name in names:
             reason = "is mlflow_user, who is there in any case; leave it out" if name == names[0] else "is listed twice; merge the entries"
@@ -174,6 +193,7 @@ __all__ = (
     "account_name_problem",
     "account_password_problem",
     "mlflow_users",
+    "resource_of",
     "secret_of",
     "user_problems",
     "user_secrets",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import salt_of
+from ansible_collections.opengeoai.hub.plugins.module_utils._secret_lists import salt_of
 
 VARIABLE = "rotate_secrets"
 

@@ -22,6 +22,7 @@ import secrets
 import string
 import typing as t
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._escape import is_one_line
 from ansible_collections.opengeoai.hub.plugins.module_utils._files import (
     Ownership,
     locked_directory,
@@ -73,7 +74,7 @@ def check_secret_value(what: str, value: str) -> None:
     """Refuse what cannot be one line of a file: beyond that, containers read these files differently."""
     if not value:
         raise ValueError(f"{what} is empty")
-    if any(character in value for character in "\r\n\0"):
+    if not is_one_line(value):
         raise ValueError(f"{what} contains a line break or a NUL character, and has to be a single line")
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import salt_of
 from ansible_collections.opengeoai.hub.plugins.module_utils._escape import dynamic_file
 from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import htpasswd
+from ansible_collections.opengeoai.hub.plugins.module_utils._secret_lists import salt_of
 from ansible_collections.opengeoai.hub.plugins.module_utils._specification import Specification, logins_of, normalise, owner_of
 from ansible_collections.opengeoai.hub.plugins.module_utils._traefik import auth_middleware
 

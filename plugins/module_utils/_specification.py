@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import GIVEN_ROUNDS
 from ansible_collections.opengeoai.hub.plugins.module_utils._networks import middlewares_problem, networks_problem, rate_problem
 
 Specification = dict[str, t.Any]
@@ -102,8 +103,8 @@ NESTED_REQUIRED: dict[str, tuple[str, ...]] = {
 }
 
 HEALTHCHECK_DEFAULTS: Specification = {"interval": 10, "timeout": 5, "retries": 3, "start_period": 60}
-BASIC_AUTH_DEFAULTS: Specification = {"user": None, "secret": None, "rounds": 10, "users": [], "remove_header": True}
-LOGIN_DEFAULTS: Specification = {"user": None, "secret": None, "rounds": 10}
+BASIC_AUTH_DEFAULTS: Specification = {"user": None, "secret": None, "rounds": GIVEN_ROUNDS, "users": [], "remove_header": True}
+LOGIN_DEFAULTS: Specification = {"user": None, "secret": None, "rounds": GIVEN_ROUNDS}
 # Enough for a page with all that it loads, and little for who tries passwords.
 BASIC_AUTH_RATE_LIMIT: Specification = {"average": 10, "burst": 100, "period": "1s"}
 

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 
 from ansible_collections.opengeoai.hub.plugins.module_utils import _minio, _postgres
 from ansible_collections.opengeoai.hub.plugins.module_utils._certificate_validation import source_problems
-from ansible_collections.opengeoai.hub.plugins.module_utils._escape import has_unprintable
+from ansible_collections.opengeoai.hub.plugins.module_utils._escape import is_one_line
 from ansible_collections.opengeoai.hub.plugins.module_utils._firewall import allowed_problem, parse_port
-from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import MAX_PASSWORD_BYTES
+from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import MAX_PASSWORD_BYTES, name_problem, rounds_problem
 from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import ImageReference
 from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import (
     USER_SECRET,
@@ -139,11 +139,8 @@ def registry_problem(variable: str, value: t.Any) -> str | None:
 
 def user_problem(variable: str, value: t.Any) -> str | None:
     """Why a value is not a name for basic authentication, or None if it is."""
-    if not isinstance(value, str) or not value or ":" in value or has_unprintable(value):
-        return f"{variable} is {value!r}: choose a name without a colon or control characters"
-    if value != value.strip():
-        return f"{variable} is {value!r}: write it without the white space at its ends, which Traefik takes off"
-    return None
+    mend = name_problem(value if isinstance(value, str) else "")
+    return f"{variable} is {value!r}: {mend}" if mend else None
 
 
 def named_problem(variable: str, value: t.Any, *checks: t.Callable[[str, str], None]) -> str | None:
@@ -197,7 +194,7 @@ def secret_problem(variable: str, value: t.Any, mlflow_auth: t.Any = "proxy") ->
         return f"{variable} is set and empty: give it a value, or do not set it and let the host generate one"
     if any("\ud800" <= char <= "\udfff" for char in value):
         return f"{variable} (not shown) holds half of a character, which is no text: write it anew"
-    if "\n" in value or "\r" in value or "\0" in value:
+    if not is_one_line(value):
         return f"{variable} (not shown) has a line break or a NUL: an encrypted value often ends with one; write it without"
     if hashed and len(value.encode()) > MAX_PASSWORD_BYTES:
         return f"{variable} (not shown) has {len(value.encode())} bytes: bcrypt reads only {MAX_PASSWORD_BYTES}, so use a shorter one"
@@ -317,6 +314,8 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
             found.append(rate_problem(variable, value, "tcp" if variable in _TCP_RATES else "http"))
         elif variable.endswith("_middlewares"):
             found.append(middlewares_problem(variable, value))
+        elif variable.endswith("_bcrypt_rounds"):
+            found.append(rounds_problem(variable, value))
         elif variable == "docker_firewall_allowed":
             found.append(allowed_problem(variable, value))
         elif variable in ("mlflow_user", "traefik_user"):

@@ -120,8 +120,8 @@ actions:
 """
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._container_exec import (
-    ContainerExecError,
     ExecResult,
+    container_options,
     exec_when_ready,
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._minio import (
@@ -144,11 +144,10 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._quiet_module import
 def argument_spec() -> dict[str, dict[str, object]]:
     """The options, as DOCUMENTATION has them."""
     return {
-        "container": {"type": "str", "default": "minio"},
+        **container_options("minio", 60),
         "endpoint": {"type": "str", "default": "http://127.0.0.1:9000"},
         "root_user": {"type": "str", "required": True},
         "root_password": {"type": "str", "required": True, "no_log": True},
-        "wait_timeout": {"type": "int", "default": 60},
         "buckets": {
             "type": "list",
             "elements": "dict",
@@ -170,10 +169,7 @@ def argument_spec() -> dict[str, dict[str, object]]:
 
 def execute(docker: str, container: str, script: str, wait_timeout: int) -> ExecResult:
     """Run a script in the container as soon as the server is ready. What it says is masked by no_log."""
-    try:
-        return exec_when_ready(docker, container, lambda left: ["sh", "-s", str(left)], script, wait_timeout)
-    except ContainerExecError as exc:
-        raise ValueError(str(exc)) from exc
+    return exec_when_ready(docker, container, lambda left: ["sh", "-s", str(left)], script, wait_timeout)
 
 
 def check(result: ExecResult, reason: str | None = None) -> None:
@@ -187,8 +183,6 @@ def main() -> None:
     module = QuietModule(argument_spec=argument_spec(), supports_check_mode=True)
     params = module.params
     try:
-        if params["wait_timeout"] < 0:
-            raise ValueError(f"wait_timeout: {params['wait_timeout']} is negative; give seconds, 0 or more")
         check_root_user("root_user", params["root_user"])
         check_root_password("root_password", params["root_password"])
         buckets = parse_buckets(params["buckets"])

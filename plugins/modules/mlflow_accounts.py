@@ -138,7 +138,7 @@ import dataclasses
 import json
 import typing as t
 
-from ansible_collections.opengeoai.hub.plugins.module_utils._container_exec import ContainerExecError, exec_when_ready, scrub
+from ansible_collections.opengeoai.hub.plugins.module_utils._container_exec import container_options, exec_when_ready, scrub
 from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_accounts import (
     ADMIN_SCRIPT,
     PERMISSIONS,
@@ -164,9 +164,8 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._quiet_module import
 def argument_spec() -> dict[str, dict[str, object]]:
     """The options, as DOCUMENTATION has them."""
     return {
-        "container": {"type": "str", "default": "mlflow"},
+        **container_options("mlflow", 180),
         "url": {"type": "str", "default": "http://localhost:5000"},
-        "wait_timeout": {"type": "int", "default": 180},
         "admin_user": {"type": "str", "required": True},
         "admin_password": {"type": "str", "required": True, "no_log": True},
         "users": {
@@ -202,16 +201,13 @@ class Server:
 
     def _execute(self, script: str, stdin: str) -> str:
         """Run a script in the container as soon as the server is ready, and return what it printed."""
-        try:
-            result = exec_when_ready(
-                self._docker,
-                self._params["container"],
-                lambda left: ["python3", "-c", script, str(left)],
-                stdin,
-                self._params["wait_timeout"],
-            )
-        except ContainerExecError as exc:
-            raise ValueError(str(exc)) from exc
+        result = exec_when_ready(
+            self._docker,
+            self._params["container"],
+            lambda left: ["python3", "-c", script, str(left)],
+            stdin,
+            self._params["wait_timeout"],
+        )
         if result.rc != 0:
             # The last line of a traceback says what went wrong.
             said = (result.stderr.strip().splitlines() or ["nothing"])[-1]
@@ -273,8 +269,6 @@ def main() -> None:
     params = module.params
     passwords = [params["admin_password"], *(user["password"] for user in params["users"])]
     try:
-        if params["wait_timeout"] < 0:
-            raise ValueError(f"wait_timeout: {params['wait_timeout']} is negative; give seconds, 0 or more")
         wanted = parse(params)
         server = Server(module.get_bin_path("docker", required=True), params, wanted)
         actions, before = reconcile(server, wanted, module.check_mode)

@@ -147,7 +147,7 @@ from typing import Any
 from ansible_collections.opengeoai.hub.plugins.module_utils._container_exec import (
     RC_NOT_READY,
     READY_MARK,
-    ContainerExecError,
+    container_options,
     exec_when_ready,
     scrub,
 )
@@ -187,10 +187,9 @@ exec psql -X -q -A -t -w -U "$2" -d postgres -f -
 def argument_spec() -> dict[str, dict[str, object]]:
     """The options, as DOCUMENTATION has them."""
     return {
-        "container": {"type": "str", "default": "postgres"},
+        **container_options("postgres", 60),
         "superuser": {"type": "str", "default": "postgres"},
         "superuser_password": {"type": "str", "no_log": True},
-        "wait_timeout": {"type": "int", "default": 60},
         "roles": {
             "type": "list",
             "elements": "dict",
@@ -215,16 +214,13 @@ def argument_spec() -> dict[str, dict[str, object]]:
 
 def run_psql(params: dict[str, Any], docker: str, script: str, doing: str) -> str:
     """Run a script by the superuser. Passwords in an error are masked by no_log, verifiers here."""
-    try:
-        result = exec_when_ready(
-            docker,
-            params["container"],
-            lambda left: ["sh", "-c", _RUN_PSQL, "sh", str(left), params["superuser"]],
-            script,
-            params["wait_timeout"],
-        )
-    except ContainerExecError as exc:
-        raise ValueError(str(exc)) from exc
+    result = exec_when_ready(
+        docker,
+        params["container"],
+        lambda left: ["sh", "-c", _RUN_PSQL, "sh", str(left), params["superuser"]],
+        script,
+        params["wait_timeout"],
+    )
     if result.rc != 0:
         said = scrub(result.stderr.strip(), verifiers_in(script))
         raise ValueError(f"psql failed to {doing} (exit code {result.rc}): {said}")
@@ -236,8 +232,6 @@ def main() -> None:
     module = QuietModule(argument_spec=argument_spec(), supports_check_mode=True)
     params = module.params
     try:
-        if params["wait_timeout"] < 0:
-            raise ValueError(f"wait_timeout: {params['wait_timeout']} is negative; give seconds, 0 or more")
         check_name("superuser", params["superuser"])
         given = params["superuser_password"]
         superuser = Role(params["superuser"], given) if given else None

@@ -13,9 +13,6 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import (
     DIGEST_KEY,
     catalogue,
     host_port,
-    salt_of,
-    with_secrets,
-    with_values,
 )
 
 
@@ -260,37 +257,3 @@ def test_one_host_name_may_serve_several_paths_and_protocols() -> None:
         service("c", routes=[route("c", "x.org", protocol="tcp", entrypoint="sql")]),
     ]
     assert catalogue(services)["hosts"] == ["x.org"]
-
-
-def test_salt_of() -> None:
-    assert salt_of("mlflow_password") == "mlflow_password_salt"
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        (["", ""], [{"name": "a"}, {"name": "b", "length": 3}]),
-        ([None, "x"], [{"name": "a"}, {"name": "b", "length": 3, "value": "x"}]),
-        ([7, "0"], [{"name": "a", "value": "7"}, {"name": "b", "length": 3, "value": "0"}]),
-    ],
-)
-def test_with_values(values: list[Any], expected: list[dict[str, Any]]) -> None:
-    assert with_values([{"name": "a"}, {"name": "b", "length": 3}], values) == expected
-
-
-def test_with_values_refuses() -> None:
-    with pytest.raises(ValueError, match=r"^there are 1 secrets and 2 values$"):
-        with_values([{"name": "a"}], ["", ""])
-
-
-def test_with_secrets() -> None:
-    assert with_secrets([{"name": "maps", "secret": "s"}, {"name": "x", "secret": "s"}], {"s": "v"}, "password") == [
-        {"name": "maps", "password": "v"},
-        {"name": "x", "password": "v"},
-    ]
-
-
-def test_with_secrets_refuses() -> None:
-    message = "the secret 't' is used and not declared; add it to the 'secrets' of the service that needs it"
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        with_secrets([{"secret": "s"}, {"secret": "t"}], {"s": "v"}, "password")

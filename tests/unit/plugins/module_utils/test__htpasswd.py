@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.opengeoai.hub.plugins.module_utils import _htpasswd
 from ansible_collections.opengeoai.hub.plugins.module_utils._escape import has_unprintable
-from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import bcrypt_salt, htpasswd
+from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import bcrypt_salt, htpasswd, rounds_for, rounds_problem
 
 SALT = "000102030405060708090a0b0c0d0e0f"
 
@@ -57,11 +57,17 @@ FAILURES: list[tuple[str, str, str, int, str]] = [
             user,
             SALT,
             5,
-            f"user {user!r} is unusable for basic authentication: it must not be empty or contain a colon or control characters",
+            f"user {user!r} is unusable for basic authentication: choose a name without a colon or control characters",
         )
         for user in ("", "a:b", "a\nb", "a\u2028b", "a\ud800")
     ),
-    ("secret", "me ", SALT, 5, "user 'me ' has white space at an end, which Traefik takes off; write it without"),
+    (
+        "secret",
+        "me ",
+        SALT,
+        5,
+        "user 'me ' is unusable for basic authentication: write it without the white space at its ends, which Traefik takes off",
+    ),
     ("\ud800x", "admin", SALT, 5, "the password of user 'admin' holds half of a character, which is no text"),
     ("secret", "admin", SALT, 3, "rounds is 3; use 4 to 16"),
     ("secret", "admin", SALT, 17, "rounds is 17; use 4 to 16"),
@@ -76,6 +82,21 @@ def test_htpasswd_refuses(password: str, user: str, salt: str, rounds: int, mess
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$") as excinfo:
         htpasswd(password, user, salt, rounds)
     assert not password or password not in str(excinfo.value)
+
+
+@pytest.mark.parametrize(("password", "expected"), [("", 4), (None, 4), ("x", 10), (12345678, 10)])
+def test_rounds_for(password: object, expected: int) -> None:
+    assert rounds_for(password) == expected
+
+
+@pytest.mark.parametrize("value", ["", 4, "10", 16])
+def test_rounds_are_accepted(value: object) -> None:
+    assert rounds_problem("v", value) is None
+
+
+@pytest.mark.parametrize("value", [3, "17", "high", None, 4.5, [4]])
+def test_rounds_are_refused(value: object) -> None:
+    assert rounds_problem("v", value) == f"v is {value!r}: write a number from 4 to 16, or leave it empty to have one chosen"
 
 
 def test_without_bcrypt(monkeypatch: pytest.MonkeyPatch) -> None:

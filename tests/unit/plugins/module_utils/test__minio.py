@@ -466,23 +466,18 @@ esac
 """
 
 
-@pytest.fixture(params=["sh", "bash", "busybox sh"])
-def shell(request: pytest.FixtureRequest) -> list[str]:
-    import shutil
-
-    command: list[str] = request.param.split()
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"no {command[0]} here")
-    return command
+@pytest.fixture(params=["sh", "bash"])
+def shell(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
-def _execute(shell: list[str], tmp_path: Path, script: str, **env: str) -> subprocess.CompletedProcess[str]:
+def _execute(shell: str, tmp_path: Path, script: str, **env: str) -> subprocess.CompletedProcess[str]:
     mc = tmp_path / "mc"
     mc.write_text(FAKE_MC)
     mc.chmod(0o755)
     (tmp_path / "policy-info").write_text(json.dumps({"status": "success", "policyInfo": {"Policy": POLICY}}))
     return subprocess.run(
-        [*shell, "-s", "0"],
+        [shell, "-s", "0"],
         input=script,
         env={"PATH": f"{tmp_path}:/usr/bin:/bin", "LOG": str(tmp_path), **env},
         capture_output=True,
@@ -492,7 +487,7 @@ def _execute(shell: list[str], tmp_path: Path, script: str, **env: str) -> subpr
     )
 
 
-def test_state_script_runs(shell: list[str], tmp_path: Path) -> None:
+def test_state_script_runs(shell: str, tmp_path: Path) -> None:
     done = _execute(shell, tmp_path, state_script(ACCESS, [USER]))
     assert (done.returncode, done.stderr) == (0, "")
     mark, rest = done.stdout.split("\n", 1)
@@ -505,7 +500,7 @@ def test_state_script_runs(shell: list[str], tmp_path: Path) -> None:
     assert "ecret" not in (tmp_path / "calls").read_text()
 
 
-def test_change_script_runs(shell: list[str], tmp_path: Path) -> None:
+def test_change_script_runs(shell: str, tmp_path: Path) -> None:
     odd = User("mlflow", "END_OF_TEXT", ("mlflow",))
     steps = plan(["mlflow"], [odd], State((), {}, {}))[:3]
     done = _execute(shell, tmp_path, change_script(ACCESS, steps))
@@ -514,7 +509,7 @@ def test_change_script_runs(shell: list[str], tmp_path: Path) -> None:
     assert json.loads((tmp_path / "policy.json").read_text()) == POLICY
 
 
-def test_change_script_stops_at_the_first_error(shell: list[str], tmp_path: Path) -> None:
+def test_change_script_stops_at_the_first_error(shell: str, tmp_path: Path) -> None:
     steps = [
         Step("make one", ("mb", "hub/mlflow")),
         Step("make two", ("mb", "hub/it's $HOME")),
@@ -530,7 +525,7 @@ def test_change_script_stops_at_the_first_error(shell: list[str], tmp_path: Path
     ]
 
 
-def test_script_says_when_the_server_is_not_ready(shell: list[str], tmp_path: Path) -> None:
+def test_script_says_when_the_server_is_not_ready(shell: str, tmp_path: Path) -> None:
     done = _execute(shell, tmp_path, state_script(ACCESS, []), READY="1")
     assert (done.returncode, done.stdout) == (75, "")
     assert done.stderr == "http://127.0.0.1:9000 is not ready\n"
@@ -549,7 +544,7 @@ def test_script_says_what_the_image_lacks(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (127, "", "the image has no mc\n")
 
 
-def test_script_that_was_cut_off_does_nothing(shell: list[str], tmp_path: Path) -> None:
+def test_script_that_was_cut_off_does_nothing(shell: str, tmp_path: Path) -> None:
     script = change_script(ACCESS, plan(["mlflow"], [USER], State((), {}, {})))
     done = _execute(shell, tmp_path, script[: script.rindex("}")])
     assert done.returncode != 0
@@ -574,10 +569,10 @@ def test_every_key_reaches_mc_as_it_is(tmp_path: Path, root: str, key: str) -> N
     (user,) = parse_users([_user(secret_key=key)], "root")
     # Its policy, and itself.
     steps = plan([], [user], State(("one",), {}, {}))[:2]
-    done = _execute(["sh"], tmp_path, change_script(access, steps))
+    done = _execute("sh", tmp_path, change_script(access, steps))
     assert (done.returncode, done.stdout, done.stderr) == (0, "opengeoai-ready\n", "")
     assert (tmp_path / "stdin").read_text() == f"abc\n{key}\n"
-    done = _execute(["sh"], tmp_path, state_script(access, [user]))
+    done = _execute("sh", tmp_path, state_script(access, [user]))
     assert done.returncode == 0, done.stderr
     aliases = json.loads((tmp_path / "config.json").read_text())["aliases"]
     assert (aliases["hub"]["accessKey"], aliases["hub"]["secretKey"], aliases["user0"]["secretKey"]) == (root, root, key)

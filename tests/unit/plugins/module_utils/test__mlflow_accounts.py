@@ -86,7 +86,7 @@ def user(**changes: Any) -> dict[str, Any]:
         ),
         (
             user(permissions=[{"prompt": "p", "permission": "READ"}, {"prompt": "p", "permission": "EDIT"}]),
-            "users[0].permissions[1] is about the prompt p, as one before it; merge them",
+            "users[0].permissions[1] is about the prompt 'p', as one before it: merge them",
         ),
     ],
 )

@@ -124,7 +124,14 @@ def permitted(*permissions: dict[str, str]) -> dict[str, Any]:
     [
         ({}, []),
         ({"mlflow_users": "alice", "mlflow_removed_users": "bob"}, []),
-        ({"mlflow_users": ["alice", {"name": "bob", "permissions": "READ"}]}, []),
+        (
+            {"mlflow_users": ["name=alice", {"name": "bob", "permissions": "READ"}, {"name": "carol", "permissions": ["experiment=a"]}]},
+            [
+                "mlflow_users[0] (not shown) is no mapping: write one, such as {name: alice}",
+                "mlflow_users[1].permissions is 'READ': write a list, such as [{experiment: roads, permission: READ}]",
+                "mlflow_users[2].permissions[0] is 'experiment=a': write a mapping, such as {experiment: roads, permission: READ}",
+            ],
+        ),
         ({"mlflow_users": [{"name": "alice"}, BOB], "mlflow_removed_users": ["carol"]}, []),
         (
             {"mlflow_users": [{"name": "Bob"}]},

@@ -385,6 +385,7 @@ GOOD: dict[str, Any] = {
             {
                 "mlflow_allowed_networks": "192.0.2.0/24",
                 "minio_api_rate_limit": {"average": 0},
+                "mlflow_bcrypt_rounds": 20,
                 "postgres_rate_limit": {"average": 10, "burst": 100},
                 "homepage_middlewares": ["office"],
                 "traefik_trusted_proxies": ["10.0.0.5/8"],
@@ -395,6 +396,7 @@ GOOD: dict[str, Any] = {
                 "homepage_middlewares has 'office': write a middleware's name with its provider, such as office@file",
                 "minio_api_rate_limit has average 0: write a number of requests, 1 or more",
                 "mlflow_allowed_networks is '192.0.2.0/24': write a list of networks, such as [192.0.2.0/24]",
+                "mlflow_bcrypt_rounds is 20: write a number from 4 to 16, or leave it empty to have one chosen",
                 "postgres_rate_limit has the unknown key 'average'; known are connections, such as in {connections: 50}",
                 "traefik_trusted_proxies has the network '10.0.0.5/8': its host part must be zero; "
                 "write 10.0.0.0/8, or 10.0.0.5 for that one address",
