@@ -74,13 +74,13 @@ def store_memory(memory_mb: int) -> str:
 def mlflow_memory(workers: int, job_execution: bool = False) -> str:
     """Memory limit of MLflow as Docker writes it: several times what its processes take, since a request may need a lot for a moment.
 
-    The seven processes of job execution take 1.6 GiB, and each worker beside them, which then imports for itself, some 300 MiB.
+    The seven processes of job execution take 1.6 GiB.
 
     :raises ValueError: if there is no worker.
     """
     if workers <= 0:
         raise ValueError(f"workers is {workers}; it must be positive")
-    return f"{1024 + 256 * workers + (3072 + 256 * workers if job_execution else 0)}m"
+    return f"{1024 + 256 * workers + (3072 if job_execution else 0)}m"
 
 
 def _steady(memory_mb: int) -> int:

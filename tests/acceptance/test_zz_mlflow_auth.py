@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -246,6 +249,67 @@ def test_native_drift_is_mended(native: SiteRun, site: Site, api: Api, first: tu
     assert {name: user["is_admin"] for name, user in users.items()} == {first[0]: True, bob[0]: True, "alice": False}
     answer = api("GET", "3.0/mlflow/users/permissions/get", first, **about)
     assert answer.json()["permission"] == "EDIT"
+
+
+# Wrong passwords over eight connections at once, as fast as they are answered; prints how often each status came.
+_GUESSER = r"""
+import base64, collections, http.client, json, ssl, sys, threading, time
+host, path, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+context = ssl.create_default_context(cafile="/ca.pem")
+seen, end = collections.Counter(), time.monotonic() + seconds
+def guess(number):
+    link = http.client.HTTPSConnection(host, context=context, timeout=60)
+    count = 0
+    while time.monotonic() < end:
+        count += 1
+        login = base64.b64encode(f"mlflow:a wrong guess {number} {count}".encode()).decode()
+        link.request("GET", path, headers={"Authorization": "Basic " + login})
+        answer = link.getresponse()
+        answer.read()
+        seen[str(answer.status)] += 1
+threads = [threading.Thread(target=guess, args=(number,)) for number in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(json.dumps(seen))
+"""
+# Of the first, MLflow checks the password in a thread; of the second, where it keeps all others waiting.
+_GUESSED = ("/api/2.0/mlflow/experiments/get?experiment_id=0", "/api/2.0/mlflow-artifacts/artifacts/x")
+GUESSING_SECONDS = 6
+
+
+@pytest.mark.parametrize("path", _GUESSED)
+def test_who_guesses_does_not_keep_others_waiting(
+    path: str, native: SiteRun, api: Api, outside: Outside, first: tuple[str, str], host: Any, domain: str
+) -> None:
+    name = f"mlflow.{domain}"
+    command = docker_inspect(host, "mlflow")["mlflow"]["Config"]["Cmd"]
+    (workers,) = (int(word.removeprefix("--workers=")) for word in command if word.startswith("--workers="))
+
+    def waited(seconds: float) -> list[float]:
+        """How long somebody with the password waits for each answer, who asks one after the other."""
+        times = []
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            begun = time.monotonic()
+            assert api.status(first) == 200
+            times.append(time.monotonic() - begun)
+        return times
+
+    alone = statistics.median(waited(3))
+    with ThreadPoolExecutor(1) as pool:
+        program = ["python3", "-c", _GUESSER, name, path, str(GUESSING_SECONDS)]
+        guessing = pool.submit(outside.run, "mlflow", program, [name], {})
+        # It takes a moment to begin, and is measured while it goes on.
+        time.sleep(2)
+        beside = waited(GUESSING_SECONDS - 2)
+        done = guessing.result()
+    assert done.returncode == 0, done.stderr
+    seen = Counter(json.loads(done.stdout))
+    assert set(seen) <= {"401", "429"}, seen
+    # 20 at once and 10 a minute more, in each process; and what was under way meanwhile.
+    assert 0 < seen["401"] <= workers * 22, seen
+    assert seen["429"] > 100, seen
+    assert statistics.median(beside) < max(3 * alone, 0.15), (alone, statistics.median(beside), seen)
 
 
 # --- nobody ----------------------------------------------------------------------------------------------

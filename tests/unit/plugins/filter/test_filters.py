@@ -32,7 +32,7 @@ DELEGATES: list[tuple[str, Any, tuple[Any, ...], Any]] = [
     ("htpasswd", "secret", ("admin", SALT, 4), "admin:$2b$04$..CA.uOD/eaGAOmJB.yMBu4AbFLftUBUHQbseIwAiOGKsNRgByuEG"),
     ("bcrypt_rounds", "x", (), 10),
     ("firewall_rules", [], ({}, 4), firewall_rules([], {}, 4)),
-    ("mlflow_memory", 2, (True,), "5120m"),
+    ("mlflow_memory", 2, (True,), "4608m"),
     ("mlflow_workers", 16384, (4,), 12),
     (
         "mlflow_users",
