@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 
 # Instructions to this action, which the module does not know.
-_OWN_KEYS = ("template", "sensitive", "role", "reader")
+_OWN_KEYS = ("template", "sensitive", "role")
 
 
 def readers_of(
@@ -58,7 +58,7 @@ class ActionModule(ActionBase):
         files = [self._rendered(dict(file), task_vars or {}) for file in self._task.args.get("files") or []]
         if directories or files:
             for_module = [{name: value for name, value in file.items() if name not in _OWN_KEYS} for file in files]
-            arguments = {"directories": directories, "files": for_module}
+            arguments = {"directories": directories, "files": for_module, "records": self._task.args.get("records")}
             result.update(self._execute_module("opengeoai.hub.file_tree", module_args=arguments, task_vars=task_vars))
         else:
             result.update(changed=False, changed_paths=[])

@@ -79,15 +79,21 @@ def _claim(owners: dict[t.Any, str], what: t.Any, service: str, text: str) -> No
     owners[what] = service
 
 
+def _salts(service: Specification) -> list[dict[str, t.Any]]:
+    return [
+        {"name": salt_of(login["secret"]), "length": 32, "type": "hex"} for route in service["routes"] for login in logins_of(route)
+    ]
+
+
 def _secrets(services: t.Sequence[Specification]) -> list[dict[str, t.Any]]:
     declared = [secret for service in services for secret in service["secrets"]]
-    salts = [
-        {"name": salt_of(login["secret"]), "length": 32, "type": "hex"}
-        for service in services
-        for route in service["routes"]
-        for login in logins_of(route)
-    ]
+    salts = [salt for service in services for salt in _salts(service)]
     return _unique([*declared, *salts, DIGEST_KEY])
+
+
+def _secret_owners(services: t.Sequence[Specification]) -> dict[str, list[str]]:
+    """The secrets that each service wants, the salts that belong to them included."""
+    return {service["name"]: _unique(secret["name"] for secret in (*service["secrets"], *_salts(service))) for service in services}
 
 
 def _directories(services: t.Sequence[Specification]) -> list[dict[str, t.Any]]:
@@ -183,8 +189,8 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
     :param specifications: of every service of the stack, in any order.
     :param registry: private registry that stands in front of all images, or none.
     :return: a mapping with `services` (names), `images`, `hosts`, `ports` (of the host), `public_ports` (those not of its loopback only),
-      `secrets`, `secret_groups`, `directories`, `databases`, `database_roles`, `buckets`, `bucket_users` and `manifest` (what the host's
-      tool reads).
+      `secrets`, `secret_groups`, `secret_owners`, `directories`, `databases`, `database_roles`, `buckets`, `bucket_users` and `manifest`
+      (what the host's tool reads).
     :raises ValueError: for an unusable specification, an unknown dependency, or a name, port or host name that two services claim.
     """
     services = sorted((normalise(given) for given in specifications), key=lambda service: str(service["name"]))
@@ -197,6 +203,7 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
         "public_ports": _public_ports(services),
         "secrets": _secrets(services),
         "secret_groups": _secret_groups(services),
+        "secret_owners": _secret_owners(services),
         "directories": _directories(services),
         "databases": [
             {key: database[key] for key in ("name", "owner", "extensions")} for database in _all(services, "databases")

@@ -10,10 +10,14 @@
 A rotation has two steps. New values are staged: all of them in one file, written whole, so that either all are chosen or none. From then on
 every run works with them. When all services do, they are promoted: each goes into its own file, and the staged ones are removed. An
 interruption at any place leaves either no rotation, or one that the next run carries on with the same values.
+
+A record says who has wanted which secret. One that its owner no longer wants, nor anybody else, is removed; those of an owner of whom
+nothing is said stay, and so does every file that nobody has ever asked for.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -38,6 +42,7 @@ DEFAULT_LENGTH = 32
 MIN_LENGTH = 16
 # Beside the secrets. The dot keeps it from being the name of one.
 STAGED_FILE = "rotation.json"
+OWNERS_FILE = "owners.json"
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]*\Z")
 _LETTERS_AND_DIGITS = string.ascii_letters + string.digits
@@ -61,13 +66,15 @@ class SecretsResult:
     created: list[str] = dataclasses.field(default_factory=list)
     updated: list[str] = dataclasses.field(default_factory=list)
     mended: list[str] = dataclasses.field(default_factory=list)
+    removed: list[str] = dataclasses.field(default_factory=list)
     # Of a rotation that is not over: the values are the new ones, and the files hold the old ones.
     staged: list[str] = dataclasses.field(default_factory=list)
     staging_changed: bool = False
+    owners_changed: bool = False
 
     @property
     def changed(self) -> bool:
-        return bool(self.created or self.updated or self.mended or self.staging_changed)
+        return bool(self.created or self.updated or self.mended or self.removed or self.staging_changed or self.owners_changed)
 
 
 def check_secret_value(what: str, value: str) -> None:
@@ -170,22 +177,62 @@ def read_staged(path: str) -> dict[str, str]:
     return dict(staged)
 
 
+def read_owners(path: str) -> dict[str, list[str]]:
+    """The names of the secrets that were wanted so far, by who wanted them."""
+    file = os.path.join(path, OWNERS_FILE)
+    content = read_file(file)
+    if content is None:
+        return {}
+    try:
+        owners = json.loads(content)
+        # The names become paths of files to remove.
+        if not all(_NAME.match(name) for names in owners.values() for name in names):
+            raise ValueError
+        return {str(owner): sorted(names) for owner, names in owners.items()}
+    except (ValueError, TypeError, AttributeError) as exc:
+        raise ValueError(f"{file} does not say who wants which secret; remove it, and what is no longer wanted by hand") from exc
+
+
+def merge_owners(known: t.Mapping[str, t.Sequence[str]], wanted: t.Mapping[str, t.Sequence[str]]) -> dict[str, list[str]]:
+    """All that each owner wants or has wanted."""
+    return {owner: sorted({*known.get(owner, ()), *wanted.get(owner, ())}) for owner in {**known, **wanted}}
+
+
+def unwanted(
+    known: t.Mapping[str, t.Sequence[str]], wanted: t.Mapping[str, t.Sequence[str]], requested: t.Container[str]
+) -> list[str]:
+    """The secrets that somebody has wanted, and nobody does any more.
+
+    :param known: names by owner, of earlier runs.
+    :param wanted: names by owner, now. An owner that is not in it wants what it has wanted.
+    :param requested: names of secrets that are wanted in any case.
+    """
+    still = {name for names in {**known, **wanted}.values() for name in names}
+    return sorted({name for names in known.values() for name in names if name not in still and name not in requested})
+
+
 def choose_staged(
-    requests: t.Sequence[SecretRequest], known: t.Mapping[str, str], kept: t.Container[str], rotate: t.Iterable[str]
+    requests: t.Sequence[SecretRequest],
+    known: t.Mapping[str, str],
+    kept: t.Container[str],
+    rotate: t.Iterable[str],
+    obsolete: t.Container[str] = (),
 ) -> dict[str, str]:
     """What is to be staged: what is already, less what the user has set since, and new values for what is to be rotated.
 
     :param known: values that are staged.
     :param kept: names of the secrets that have a value: what has none yet is not rotated but made.
     :param rotate: names of the secrets that are to get a new value. One that is staged keeps the value it is about to get.
+    :param obsolete: names of the secrets that nobody wants any more.
     :raises ValueError: for a name that is not requested, or whose value the user sets.
     """
     by_name = {request.name: request for request in requests}
-    staged = {name: value for name, value in known.items() if name not in by_name or by_name[name].value is None}
+    given = {request.name for request in requests if request.value is not None}
+    staged = {name: value for name, value in known.items() if name not in given and name not in obsolete}
     for name in rotate:
         if name not in by_name:
             raise ValueError(f"rotate: '{name}' is not among the secrets; name one that is listed")
-        if by_name[name].value is not None:
+        if name in given:
             raise ValueError(f"rotate: '{name}' has a value of its own; change that instead")
         if name in kept and name not in staged:
             staged[name] = generate_secret(by_name[name])
@@ -200,6 +247,10 @@ def _write_staged(path: str, staged: t.Mapping[str, str], ownership: Ownership) 
         remove_file(file)
 
 
+def _write_owners(path: str, owners: t.Mapping[str, t.Sequence[str]], ownership: Ownership) -> None:
+    write_file(os.path.join(path, OWNERS_FILE), json.dumps(owners, indent=2, sort_keys=True).encode("utf-8"), ownership)
+
+
 def reconcile_secrets(
     path: str,
     requests: t.Sequence[SecretRequest],
@@ -208,20 +259,24 @@ def reconcile_secrets(
     dry_run: bool = False,
     rotate: t.Sequence[str] = (),
     promote: bool = False,
+    owners: t.Mapping[str, t.Sequence[str]] | None = None,
 ) -> SecretsResult:
     """Make sure that every requested secret has its file in the directory C(path), and return the values.
 
     :param rotate: names of secrets for which a new value is staged.
     :param promote: write the staged values to the files of their secrets.
+    :param owners: names of secrets by who wants them; what such an owner no longer wants is removed.
     """
+    for owner, names in (owners or {}).items():
+        for name in names:
+            if not any(request.name == name for request in requests):
+                raise ValueError(f"owners: '{owner}' wants '{name}', which is not among the secrets; name one that is listed")
     result = SecretsResult()
     if make_directory(path, Ownership(uid, gid, 0o700), dry_run=dry_run):
         result.mended.append(".")
     ownership = Ownership(uid, gid, 0o600)
-    if dry_run:
-        return _reconcile_files(path, requests, ownership, result, dry_run, rotate, promote)
-    with locked_directory(path):
-        return _reconcile_files(path, requests, ownership, result, dry_run, rotate, promote)
+    with contextlib.nullcontext() if dry_run else locked_directory(path):
+        return _reconcile_files(path, requests, ownership, result, dry_run, rotate, promote, owners)
 
 
 def _rotate(
@@ -233,10 +288,11 @@ def _rotate(
     dry_run: bool,
     rotate: t.Sequence[str],
     promote: bool,
+    obsolete: t.Container[str],
 ) -> dict[str, str]:
     """Stage and promote as asked, and return what is staged then; C(found) is kept up to date."""
     known = read_staged(path)
-    staged = choose_staged(requests, known, {name for name, kept in found.items() if kept is not None}, rotate)
+    staged = choose_staged(requests, known, {name for name, kept in found.items() if kept is not None}, rotate, obsolete)
     if promote:
         for name, value in staged.items():
             if found.get(name) != (value, False):
@@ -261,10 +317,18 @@ def _reconcile_files(
     dry_run: bool,
     rotate: t.Sequence[str],
     promote: bool,
+    owners: t.Mapping[str, t.Sequence[str]] | None,
 ) -> SecretsResult:
     # All of them are read before the first is written, so that a damaged file fails before any change.
     found = {request.name: read_secret(os.path.join(path, request.name)) for request in requests}
-    staged = _rotate(path, requests, found, ownership, result, dry_run, rotate, promote)
+    known_owners = read_owners(path)
+    wanted_owners = {**known_owners, **{owner: sorted(set(names)) for owner, names in (owners or {}).items()}}
+    obsolete = unwanted(known_owners, owners or {}, found)
+    # Before the files: until the last of the unwanted is gone, and also if a new one is unwanted again right away, the record has it.
+    merged_owners = merge_owners(known_owners, wanted_owners)
+    if merged_owners != known_owners and not dry_run:
+        _write_owners(path, merged_owners, ownership)
+    staged = _rotate(path, requests, found, ownership, result, dry_run, rotate, promote, obsolete)
     for request in requests:
         name = request.name
         file = os.path.join(path, name)
@@ -290,12 +354,22 @@ def _reconcile_files(
             result.mended.append(name)
         result.values[name] = value
     result.values.update({request.name: staged[request.name] for request in requests if request.name in staged})
+    for name in obsolete:
+        file = os.path.join(path, name)
+        if os.path.lexists(file):
+            result.removed.append(name)
+            if not dry_run:
+                remove_file(file)
+    result.owners_changed = wanted_owners != known_owners
+    if wanted_owners != merged_owners and not dry_run:
+        _write_owners(path, wanted_owners, ownership)
     return result
 
 
 __all__ = (
     "DEFAULT_LENGTH",
     "MIN_LENGTH",
+    "OWNERS_FILE",
     "SECRET_TYPES",
     "STAGED_FILE",
     "SecretRequest",
@@ -303,9 +377,12 @@ __all__ = (
     "check_secret_value",
     "choose_staged",
     "generate_secret",
+    "merge_owners",
     "merge_requests",
     "parse_request",
+    "read_owners",
     "read_secret",
     "read_staged",
     "reconcile_secrets",
+    "unwanted",
 )

@@ -16,6 +16,8 @@ description:
   - Templates are rendered on the controller. Nothing runs on the host when there is nothing to ship.
   - Each file is written beside its place and renamed, so a reader never sees half of it.
   - Returns, for each reader of files, a digest of all that it reads, to be kept with the reader.
+  - With O(records), files that an earlier run has written for a reader and that are no longer in O(files) are removed, once the reader's
+    others are written.
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -99,6 +101,12 @@ options:
         description: Whether the file counts in the digest, because its reader does not notice a change by itself.
         type: bool
         default: true
+  records:
+    description:
+      - A directory that keeps, in a file for each O(files[].reader) and with fingerprints, which O(files) were written, so that a later run
+        removes those that are no longer wanted. It must exist or be one of O(directories).
+      - What was not written by this module, or was changed since, is left alone, and so is everything of a reader without any O(files).
+    type: path
 """
 
 EXAMPLES = r"""
@@ -111,16 +119,19 @@ EXAMPLES = r"""
     files:
       - path: /etc/maps/maps.yml
         template: maps.yml.j2
+        reader: maps
       - path: /etc/maps/password
         secret_content: "{{ maps_password }}"
         mode: "0600"
+        reader: maps
+    records: /etc/maps/written
   register: maps_files
 """
 
 RETURN = r"""
 ---
 changed_paths:
-  description: Paths that were, or in check mode would be, made or changed.
+  description: Paths that were, or in check mode would be, made, changed or removed.
   returned: success
   type: list
   elements: str
@@ -144,11 +155,21 @@ import typing as t
 from ansible_collections.opengeoai.hub.plugins.module_utils._files import (
     Ownership,
     mend_ownership,
+    remove_file,
     resolve_group,
     resolve_user,
     write_file,
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._quiet_module import QuietModule
+from ansible_collections.opengeoai.hub.plugins.module_utils._written import (
+    fingerprint,
+    leftovers,
+    read_written,
+    with_wanted,
+    write_written,
+)
+
+_OF_RECORD = Ownership(-1, -1, 0o600)
 
 
 def _mode(item: t.Mapping[str, t.Any]) -> int:
@@ -162,6 +183,18 @@ def _ownership(item: t.Mapping[str, t.Any]) -> Ownership:
     return Ownership(
         resolve_user(f"{item['path']}: owner", item["owner"]), resolve_group(f"{item['path']}: group", item["group"]), _mode(item)
     )
+
+
+def _content(item: t.Mapping[str, t.Any]) -> bytes:
+    text: str = item["secret_content"] if item["content"] is None else item["content"]
+    return text.encode()
+
+
+def _by_reader(items: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, list[t.Mapping[str, t.Any]]]:
+    result: dict[str, list[t.Mapping[str, t.Any]]] = {}
+    for item in items:
+        result.setdefault(item["reader"] or "", []).append(item)
+    return result
 
 
 class Tree:
@@ -205,7 +238,7 @@ class Tree:
         """Write the file if its content differs, or mend its owner and mode."""
         path, ownership = item["path"], _ownership(item)
         secret = item["content"] is None
-        wanted = (item["secret_content"] if secret else item["content"]).encode()
+        wanted = _content(item)
         before: bytes | None = None
         if os.path.isdir(path):
             raise ValueError(f"{path} is wanted as a file and is a directory; move it away")
@@ -223,6 +256,27 @@ class Tree:
             if item.get("backup") and before is not None and not os.path.exists(f"{path}.orig"):
                 write_file(f"{path}.orig", before, ownership)
             write_file(path, wanted, ownership)
+
+    def files(self, items: t.Sequence[t.Mapping[str, t.Any]], record: str | None = None) -> None:
+        """Write all files, and remove those of the record that are none of them."""
+        if not record:
+            for item in items:
+                self.file(item)
+            return
+        known = read_written(record)
+        wanted = {item["path"]: [fingerprint(_content(item))] for item in items}
+        # Before the first file: whatever an interrupted run has written, the record has it.
+        meanwhile = with_wanted(known, wanted)
+        if meanwhile != known and not self.check_mode:
+            write_written(record, meanwhile, _OF_RECORD)
+        for item in items:
+            self.file(item)
+        for path in leftovers(known, wanted):
+            self._note(path, "(a file that is no longer wanted)\n", "absent\n")
+            if not self.check_mode:
+                remove_file(path)
+        if meanwhile != wanted and not self.check_mode:
+            write_written(record, wanted, _OF_RECORD)
 
 
 def main() -> None:
@@ -262,6 +316,7 @@ def main() -> None:
                 },
                 "mutually_exclusive": [("content", "secret_content")],
             },
+            "records": {"type": "path"},
         },
         supports_check_mode=True,
     )
@@ -272,7 +327,8 @@ def main() -> None:
         for file in module.params["files"]:
             if file["content"] is None and file["secret_content"] is None:
                 raise ValueError(f"{file['path']}: the template {file['template']!r} was not rendered; call this module as an action")
-            tree.file(file)
+        for reader, files in _by_reader(module.params["files"]).items():
+            tree.files(files, module.params["records"] and reader and os.path.join(module.params["records"], f"{reader}.json"))
     except (ValueError, OSError) as exc:
         module.fail_json(msg=str(exc), changed=bool(tree.changed), changed_paths=tree.changed)
     module.exit_json(changed=bool(tree.changed), changed_paths=tree.changed, diff=tree.diffs)

@@ -22,6 +22,8 @@ description:
     from then on, while the files of the secrets keep the old ones. When the services work with the new values,
     O(promote) writes them to the files. After an interruption at any place, the next run returns the staged
     values again.
+  - A secret that its owner in O(owners) has wanted in an earlier run, and that nobody wants any more, is removed, staged values included.
+    The file C(owners.json) beside the secrets keeps who has wanted what.
   - Files are written whole or not at all. A value that exists is never replaced by an interrupted or a
     parallel run.
   - The directory gets the mode V(0700) and the files V(0600), owned by the user the module runs as, which
@@ -51,7 +53,8 @@ options:
     required: true
   secrets:
     description:
-      - The secrets that have to exist. Files in O(path) that are not listed are left alone.
+      - The secrets that have to exist. Files in O(path) that are not listed are left alone, unless O(owners) says that they are no
+        longer wanted.
       - Identical entries are merged, since several services may name the same secret. Entries of one name
         that differ are an error.
     type: list
@@ -95,6 +98,11 @@ options:
       - Write all staged values to the files of their secrets, and end the rotation.
     type: bool
     default: false
+  owners:
+    description:
+      - Names of O(secrets) by who wants them, all of each. Without it nothing is removed, and what an owner wants who is not in it
+        stays.
+    type: dict
 notes:
   - The values are returned as they are, since the tasks that follow need them. Set C(no_log) to V(true) on
     the task.
@@ -162,6 +170,12 @@ mended:
   type: list
   elements: str
   sample: ["."]
+removed:
+  description: Names of the secrets whose file was removed, since nobody wants them any more.
+  returned: success
+  type: list
+  elements: str
+  sample: [mlflow_user_alice_password]
 staged:
   description: Names of the secrets in a rotation that is not over. Their values are the new ones already.
   returned: success
@@ -198,10 +212,12 @@ def describe_diff(result: SecretsResult) -> dict[str, str]:
     """What changes, by name."""
     return {
         "before": "".join(f"{name}: out of date\n" for name in result.updated)
-        + "".join(f"{name}: wrong mode or owner\n" for name in result.mended),
+        + "".join(f"{name}: wrong mode or owner\n" for name in result.mended)
+        + "".join(f"{name}: no longer wanted\n" for name in result.removed),
         "after": "".join(f"{name}: created\n" for name in result.created)
         + "".join(f"{name}: rewritten\n" for name in result.updated)
         + "".join(f"{name}: mode and owner corrected\n" for name in result.mended)
+        + "".join(f"{name}: removed\n" for name in result.removed)
         + "".join(f"{name}: to be rotated\n" for name in (result.staged if result.staging_changed else [])),
     }
 
@@ -226,6 +242,7 @@ def main() -> None:
             },
             "rotate": {"type": "list", "elements": "str", "default": []},
             "promote": {"type": "bool", "default": False},
+            "owners": {"type": "dict"},
         },
         supports_check_mode=True,
     )
@@ -239,6 +256,7 @@ def main() -> None:
             dry_run=module.check_mode,
             rotate=module.params["rotate"],
             promote=module.params["promote"],
+            owners=module.params["owners"],
         )
     except (ValueError, OSError) as exc:
         module.fail_json(msg=str(exc))
@@ -251,6 +269,7 @@ def main() -> None:
         created=result.created,
         updated=result.updated,
         mended=result.mended,
+        removed=result.removed,
         staged=result.staged,
         diff=describe_diff(result),
         invocation={"module_args": masked_arguments(module.params)},

@@ -54,7 +54,8 @@ def test_nothing_adds_up_to_nothing() -> None:
         for key in ("services", "images", "hosts", "ports", "public_ports", "directories", "databases", "database_roles", "buckets")
     }
     manifest = {"services": [], "routes": [], "urls": {}, "credentials": {}, "public_files": {}}
-    assert catalogue([]) == {**empty, "bucket_users": [], "secrets": [DIGEST_KEY], "secret_groups": KINDS, "manifest": manifest}
+    secrets = {"secrets": [DIGEST_KEY], "secret_groups": KINDS, "secret_owners": {}}
+    assert catalogue([]) == {**empty, **secrets, "bucket_users": [], "manifest": manifest}
 
 
 STACK = [
@@ -114,6 +115,7 @@ def test_catalogue() -> None:
             "s3_keys": ["other", "key"],
             "web_passwords": ["web_password"],
         },
+        "secret_owners": {"db": ["shared"], "web": ["web_password", "shared", "web_password_salt"]},
         "directories": [
             {"path": "/srv/db", "owner": "5", "group": "6", "mode": "0700"},
             # Only root and the service itself look into its configuration.

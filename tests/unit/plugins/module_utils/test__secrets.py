@@ -19,10 +19,15 @@ from hypothesis import strategies as st
 from ansible_collections.opengeoai.hub.plugins.module_utils import _files, _secrets
 from ansible_collections.opengeoai.hub.plugins.module_utils._secrets import (
     SecretRequest,
+    SecretsResult,
     check_secret_value,
     generate_secret,
+    merge_owners,
     merge_requests,
+    read_owners,
+    read_staged,
     reconcile_secrets,
+    unwanted,
 )
 
 ME = (os.geteuid(), os.getegid())
@@ -288,3 +293,123 @@ def test_a_value_is_refused_or_kept_as_it_is(tmp_path: Path, value: str, given_b
     assert (tmp_path / "a").read_bytes() == value.encode()
     again = reconcile_secrets(str(tmp_path), [SecretRequest("a")], *ME)
     assert (again.changed, again.values) == (False, {"a": value})
+
+
+# ------------------------------------------------------------------------------------------------------------
+# What nobody wants any more
+
+
+@pytest.mark.parametrize(
+    ("known", "wanted", "requested", "expected"),
+    [
+        ({}, {"web": ["a"]}, ["a"], []),
+        ({"web": ["b", "a"]}, {"web": []}, [], ["a", "b"]),
+        ({"web": ["a", "b"]}, {"web": ["b"]}, ["b"], ["a"]),
+        # Somebody else wants it, in this run or in one that was about others.
+        ({"web": ["a"], "db": ["a"]}, {"web": []}, [], []),
+        ({"web": ["a"]}, {"web": [], "db": ["a"]}, ["a"], []),
+        # Nobody's own, and there all the same.
+        ({"web": ["a"]}, {"web": []}, ["a"], []),
+        # Of this owner nothing is said.
+        ({"web": ["a"]}, {"db": []}, [], []),
+    ],
+)
+def test_unwanted(known: dict[str, list[str]], wanted: dict[str, list[str]], requested: list[str], expected: list[str]) -> None:
+    assert unwanted(known, wanted, requested) == expected
+
+
+def test_merge_owners() -> None:
+    assert merge_owners({"a": ["y", "x"], "b": ["z"]}, {"a": ["w"], "c": []}) == {"a": ["w", "x", "y"], "b": ["z"], "c": []}
+
+
+def owned(path: Path, names: dict[str, list[str]], **more: Any) -> SecretsResult:
+    """Keep the secrets of some owners."""
+    requests = [SecretRequest(name) for name in sorted({name for one in names.values() for name in one})]
+    return reconcile_secrets(str(path), requests, *ME, owners=names, **more)
+
+
+def names_in(path: Path) -> set[str]:
+    return {one.name for one in path.iterdir()} - {"owners.json"}
+
+
+def test_what_its_owner_no_longer_wants_is_removed(tmp_path: Path) -> None:
+    owned(tmp_path, {"web": ["a", "b"], "db": ["c"]})
+    assert mode(tmp_path / "owners.json") == 0o600
+    for name in ("stranger", "mlflow_user_stranger_password"):
+        (tmp_path / name).write_text("of somebody else")
+    result = owned(tmp_path, {"web": ["b"]})
+    assert (result.changed, result.removed) == (True, ["a"])
+    assert names_in(tmp_path) == {"b", "c", "stranger", "mlflow_user_stranger_password"}
+    again = owned(tmp_path, {"web": ["b"]})
+    assert (again.changed, again.removed) == (False, [])
+    # Who comes back does not get the old one.
+    assert owned(tmp_path, {"web": ["a", "b"]}).created == ["a"]
+
+
+def test_without_owners_nothing_is_removed(tmp_path: Path) -> None:
+    owned(tmp_path, {"web": ["a", "b"]})
+    assert reconcile_secrets(str(tmp_path), [SecretRequest("b")], *ME).changed is False
+    assert names_in(tmp_path) == {"a", "b"}
+
+
+def test_check_mode_tells_what_would_be_removed(tmp_path: Path) -> None:
+    owned(tmp_path, {"web": ["a"]})
+    assert owned(tmp_path, {"web": []}, dry_run=True).removed == ["a"]
+    assert names_in(tmp_path) == {"a"}
+    assert owned(tmp_path, {"web": []}).removed == ["a"]
+
+
+def test_what_is_removed_is_not_rotated_back(tmp_path: Path) -> None:
+    owned(tmp_path, {"web": ["a", "b"]}, rotate=["a", "b"])
+    owned(tmp_path, {"web": ["a", "b"]}, rotate=["a", "b"])
+    assert set(read_staged(str(tmp_path))) == {"a", "b"}
+    assert owned(tmp_path, {"web": ["b"]}).staged == ["b"]
+    reconcile_secrets(str(tmp_path), [SecretRequest("b")], *ME, promote=True)
+    assert names_in(tmp_path) == {"b"}
+
+
+@pytest.mark.parametrize("then", [["b"], ["b", "c"], []], ids=["again", "another", "none"])
+@pytest.mark.parametrize("steps", range(4))
+def test_an_interruption_leaves_nothing_that_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int, then: list[str]
+) -> None:
+    owned(tmp_path, {"web": ["a"]})
+    left = [steps]
+
+    def step(function: Any) -> Any:
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            result = function(*arguments, **keywords)
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            return result
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in ("write_file", "remove_file"):
+            patch.setattr(_secrets, name, step(getattr(_secrets, name)))
+        # The record, the new secret, the removal of the old one, the record.
+        with pytest.raises(KeyboardInterrupt):
+            owned(tmp_path, {"web": ["b"]})
+    owned(tmp_path, {"web": then})
+    assert names_in(tmp_path) == set(then)
+    assert read_owners(str(tmp_path)) == {"web": then}
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"web": "../a"}', '{"web": ["../a"]}', '{"web": 1}'])
+def test_a_damaged_record_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "owners.json").write_text(content)
+    with pytest.raises(ValueError) as excinfo:
+        owned(tmp_path, {"web": ["a"]})
+    assert str(excinfo.value) == (
+        f"{tmp_path}/owners.json does not say who wants which secret; remove it, and what is no longer wanted by hand"
+    )
+    assert names_in(tmp_path) == set()
+
+
+def test_an_owner_wants_what_is_listed(tmp_path: Path) -> None:
+    with pytest.raises(ValueError) as excinfo:
+        reconcile_secrets(str(tmp_path / "s"), [SecretRequest("a")], *ME, owners={"web": ["b"]})
+    assert str(excinfo.value) == "owners: 'web' wants 'b', which is not among the secrets; name one that is listed"
+    assert not (tmp_path / "s").exists()

@@ -208,3 +208,68 @@ def test_the_module_says_what_it_did_before_it_failed(tmp_path: Path, capsys: py
         files=[{"path": str(tmp_path / "f"), "content": "", **ME}],
     )
     assert (result["failed"], result["changed"], result["changed_paths"]) == (True, True, [str(tmp_path / "d")])
+
+
+# ------------------------------------------------------------------------------------------------------------
+# What is no longer wanted
+
+
+def record(capsys: pytest.CaptureFixture[str], path: Path, *names: str, **more: Any) -> dict[str, Any]:
+    """Write files with a record of them."""
+    files = [{"path": str(path / name), "secret_content": f"sesame {name}", "mode": "0600", "reader": "web", **ME} for name in names]
+    return run(capsys, files=files, records=str(path), **more)
+
+
+def names_in(path: Path) -> set[str]:
+    return {one.name for one in path.iterdir()} - {"web.json"}
+
+
+def test_what_is_no_longer_wanted_is_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert record(capsys, tmp_path, "a", "b", "c")["changed"] is True
+    assert record(capsys, tmp_path, "a", "b", "c")["changed"] is False
+    (tmp_path / "stranger").write_text("of somebody else")
+    (tmp_path / "c").write_text("somebody else's now")
+    foretold = record(capsys, tmp_path, "a", _ansible_check_mode=True)
+    assert names_in(tmp_path) == {"a", "b", "c", "stranger"}
+    result = record(capsys, tmp_path, "a", _ansible_diff=True)
+    assert result["changed_paths"] == foretold["changed_paths"] == [str(tmp_path / "b")]
+    assert [(one["before"], one["after"]) for one in result["diff"]] == [("(a file that is no longer wanted)\n", "absent\n")]
+    assert names_in(tmp_path) == {"a", "c", "stranger"}
+    assert record(capsys, tmp_path, "a")["changed"] is False
+    assert "sesame" not in (tmp_path / "web.json").read_text()
+    assert state(tmp_path / "web.json")[0] == 0o600
+
+
+def test_without_a_record_nothing_is_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(capsys, tmp_path, "a", "b")
+    run(capsys, files=[{"path": str(tmp_path / "a"), "content": "x", **ME}])
+    assert names_in(tmp_path) == {"a", "b"}
+
+
+@pytest.mark.parametrize("then", [["b"], ["a"], []], ids=["again", "back", "none"])
+@pytest.mark.parametrize("steps", range(4))
+def test_an_interruption_leaves_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, steps: int, then: list[str]
+) -> None:
+    record(capsys, tmp_path, "a")
+    left = [steps]
+
+    def step(function: Any) -> Any:
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            result = function(*arguments, **keywords)
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            return result
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in ("write_file", "write_written", "remove_file"):
+            patch.setattr(file_tree, name, step(getattr(file_tree, name)))
+        # The record, the new file, the removal of the old one, the record.
+        arguments = {"files": [{"path": str(tmp_path / "b"), "content": "x", "reader": "web", **ME}], "records": str(tmp_path)}
+        with patch_module_args(arguments), pytest.raises(KeyboardInterrupt):
+            file_tree.main()
+    record(capsys, tmp_path, "z", *then)
+    assert names_in(tmp_path) == {"z", *then}

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A record of the files that were written, by which those that are no longer wanted can be removed. Private to this collection.
+
+It holds fingerprints, so that a file is removed only while it is what was written: what somebody else has put in its place is theirs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import typing as t
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._files import Ownership, read_file, write_file
+
+# Fingerprints by path. There are two of one path while it is being written anew.
+Written = dict[str, list[str]]
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+
+
+def fingerprint(content: bytes) -> str:
+    """What tells a content from another one."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_written(record: str) -> Written:
+    """What was written by earlier runs.
+
+    :raises ValueError: if the record cannot be used.
+    """
+    content = read_file(record)
+    if content is None:
+        return {}
+    try:
+        written = json.loads(content)
+        if not all(os.path.isabs(path) and all(_FINGERPRINT.fullmatch(one) for one in found) for path, found in written.items()):
+            raise ValueError
+        return {path: list(found) for path, found in written.items()}
+    except (ValueError, TypeError, AttributeError) as exc:
+        raise ValueError(f"{record} is no record of files that were written; remove it, and what is no longer wanted by hand") from exc
+
+
+def write_written(record: str, written: Written, ownership: Ownership) -> None:
+    """Keep it for the next run."""
+    write_file(record, json.dumps(written, indent=2, sort_keys=True).encode(), ownership)
+
+
+def with_wanted(known: Written, wanted: Written) -> Written:
+    """What may be there while the wanted files are being written."""
+    return {path: sorted({*known.get(path, ()), *wanted.get(path, ())}) for path in {**known, **wanted}}
+
+
+def leftovers(known: Written, wanted: t.Container[str]) -> list[str]:
+    """The files that are there as they were written, and are no longer wanted."""
+    return [
+        path
+        for path, fingerprints in sorted(known.items())
+        if path not in wanted and os.path.isfile(path) and not os.path.islink(path) and fingerprint(read_file(path) or b"") in fingerprints
+    ]
+
+
+__all__ = ("Written", "fingerprint", "leftovers", "read_written", "with_wanted", "write_written")

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._files import Ownership
+from ansible_collections.opengeoai.hub.plugins.module_utils._written import (
+    Written,
+    fingerprint,
+    leftovers,
+    read_written,
+    with_wanted,
+    write_written,
+)
+
+A, B = fingerprint(b"a"), fingerprint(b"b")
+
+
+@pytest.mark.parametrize(
+    ("known", "wanted", "expected"),
+    [
+        ({}, {}, {}),
+        ({}, {"/x": [A]}, {"/x": [A]}),
+        ({"/x": [A]}, {"/x": [A]}, {"/x": [A]}),
+        ({"/x": [A]}, {"/x": [B]}, {"/x": sorted([A, B])}),
+        ({"/x": [A]}, {"/y": [B]}, {"/x": [A], "/y": [B]}),
+    ],
+)
+def test_with_wanted(known: Written, wanted: Written, expected: Written) -> None:
+    assert with_wanted(known, wanted) == expected
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    record = str(tmp_path / "record.json")
+    assert read_written(record) == {}
+    write_written(record, {"/x": [A]}, Ownership(-1, -1, 0o600))
+    assert read_written(record) == {"/x": [A]}
+    assert os.stat(record).st_mode & 0o7777 == 0o600
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"x": []}', '{"/x": ["a"]}', '{"/x": 1}', '{"/x": [1]}'])
+def test_a_damaged_record_is_refused(tmp_path: Path, content: str) -> None:
+    record = tmp_path / "record.json"
+    record.write_text(content)
+    with pytest.raises(ValueError) as excinfo:
+        read_written(str(record))
+    assert str(excinfo.value) == (
+        f"{record} is no record of files that were written; remove it, and what is no longer wanted by hand"
+    )
+
+
+def test_leftovers(tmp_path: Path) -> None:
+    for name, content in (("gone", None), ("wanted", "a"), ("left", "a"), ("another", "b"), ("changed", "x")):
+        if content is not None:
+            (tmp_path / name).write_text(content)
+    (tmp_path / "link").symlink_to(tmp_path / "left")
+    (tmp_path / "directory").mkdir()
+    known = {str(tmp_path / name): [A] for name in ("gone", "wanted", "left", "changed", "link", "directory")}
+    known[str(tmp_path / "another")] = [A, B]
+    assert leftovers(known, {str(tmp_path / "wanted")}) == [str(tmp_path / "another"), str(tmp_path / "left")]
