@@ -24,7 +24,7 @@ options:
     type: dict
     required: true
   wanted:
-    description: Names of secrets and groups. Empty for everything that can be rotated.
+    description: Names of secrets and groups. V(null) for everything that can be rotated.
     type: list
     elements: str
     required: true
@@ -34,15 +34,16 @@ EXAMPLES = r"""
 ---
 - name: Everything of one group
   ansible.builtin.debug:
-    msg: "{{ [{'name': 'a'}, {'name': 'b'}] | opengeoai.hub.rotation({'letters': ['a', 'b']}, ['letters']) }}"
+    msg: "{{ ([{'name': 'a'}, {'name': 'b'}] | opengeoai.hub.rotation({'letters': ['a', 'b']}, ['letters'])).names }}"
 """
 
 RETURN = r"""
 ---
 _value:
-  description: Names of secrets. The salt of a hashed password goes with it.
-  type: list
-  elements: str
+  description:
+    - A mapping with C(names), the secrets to rotate, where the salt of a hashed password goes with it, and C(given), those that are meant
+      too and that the user sets.
+  type: dict
 """
 
 import typing as t
@@ -52,7 +53,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.opengeoai.hub.plugins.module_utils._rotation import rotation
 
 
-def rotation_filter(secrets: t.Any, groups: t.Mapping[str, t.Sequence[str]], wanted: t.Any) -> list[str]:
+def rotation_filter(secrets: t.Any, groups: t.Mapping[str, t.Sequence[str]], wanted: t.Any) -> dict[str, list[str]]:
     if not isinstance(secrets, (list, tuple)):
         raise AnsibleFilterError(
             f"The input for the opengeoai.hub.rotation filter must be a list of secrets; got {type(secrets).__name__} instead"

@@ -13,21 +13,26 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._secret_lists import
 VARIABLE = "rotate_secrets"
 
 
-def rotation(secrets: t.Sequence[t.Mapping[str, t.Any]], groups: t.Mapping[str, t.Sequence[str]], wanted: t.Any) -> list[str]:
-    """Return the names of the secrets that get a new value; the salt of a hashed password goes with it.
+def rotation(
+    secrets: t.Sequence[t.Mapping[str, t.Any]], groups: t.Mapping[str, t.Sequence[str]], wanted: t.Any
+) -> dict[str, list[str]]:
+    """Return the names of the secrets that get a new value, and of those that are meant too and do not.
 
     :param secrets: all there are, each with its `name`, and with a `value` where the user sets one.
     :param groups: names under which several secrets can be meant.
-    :param wanted: names of secrets and groups; none means everything that can be rotated.
+    :param wanted: names of secrets and groups; None means everything that can be rotated.
+    :return: `names`, where the salt of a hashed password goes with it, and `given`: secrets of a group that the user sets.
     :raises ValueError: for an unknown name, for a secret that the user sets, and if nothing is left.
     """
-    if not isinstance(wanted, (list, tuple)) or not all(isinstance(name, str) for name in wanted):
-        raise ValueError(f"{VARIABLE} is {wanted!r}: give a list of names, such as [mlflow_password]")
+    if wanted is not None and not (isinstance(wanted, (list, tuple)) and wanted and all(isinstance(name, str) for name in wanted)):
+        raise ValueError(
+            f"{VARIABLE} is {wanted!r}: give a list of names, such as [mlflow_password], or leave it out, and all secrets are rotated"
+        )
     names = [secret["name"] for secret in secrets]
     given = {secret["name"] for secret in secrets if secret.get("value") is not None}
     rotatable = sorted({name for members in groups.values() for name in members})
     chosen: list[str] = []
-    for name in wanted or rotatable:
+    for name in rotatable if wanted is None else wanted:
         if name in groups:
             chosen += groups[name]
         elif name not in rotatable:
@@ -35,7 +40,7 @@ def rotation(secrets: t.Sequence[t.Mapping[str, t.Any]], groups: t.Mapping[str, 
                 f"{VARIABLE} names {name!r}, which is neither a secret nor a group of this stack; "
                 f"the secrets are {', '.join(rotatable)}, and the groups {', '.join(sorted(groups))}"
             )
-        elif wanted and name in given:
+        elif wanted is not None and name in given:
             raise ValueError(
                 f"{VARIABLE} names {name!r}, which the variable of the same name sets; "
                 "change that variable and run the site playbook, or remove it and run this again"
@@ -47,7 +52,10 @@ def rotation(secrets: t.Sequence[t.Mapping[str, t.Any]], groups: t.Mapping[str, 
         raise ValueError(
             f"{VARIABLE}: nothing is left to rotate, since variables set all that is named; change those and run the site playbook"
         )
-    return [name for name in names if name in left or name in {salt_of(one) for one in left}]
+    return {
+        "names": [name for name in names if name in left or name in {salt_of(one) for one in left}],
+        "given": sorted({name for name in chosen if name in given}),
+    }
 
 
 __all__ = ("rotation",)

@@ -264,7 +264,7 @@ def reconcile_secrets(
     """Make sure that every requested secret has its file in the directory C(path), and return the values.
 
     :param rotate: names of secrets for which a new value is staged.
-    :param promote: write the staged values to the files of their secrets.
+    :param promote: write the staged values to the files of their secrets; what is staged of others than these stays so.
     :param owners: names of secrets by who wants them; what such an owner no longer wants is removed.
     """
     for owner, names in (owners or {}).items():
@@ -294,13 +294,14 @@ def _rotate(
     known = read_staged(path)
     staged = choose_staged(requests, known, {name for name, kept in found.items() if kept is not None}, rotate, obsolete)
     if promote:
-        for name, value in staged.items():
-            if found.get(name) != (value, False):
+        # The others are of services that this run is not about, and that still have their old values.
+        for name in [name for name in staged if name in found]:
+            value = staged.pop(name)
+            if found[name] != (value, False):
                 result.updated.append(name)
                 if not dry_run:
                     write_file(os.path.join(path, name), value.encode("utf-8"), ownership)
             found[name] = (value, False)
-        staged = {}
     # After the files: until the staged values are gone, the next run does the above again.
     result.staging_changed = staged != known
     if result.staging_changed and not dry_run:

@@ -95,7 +95,7 @@ options:
     default: []
   promote:
     description:
-      - Write all staged values to the files of their secrets, and end the rotation.
+      - Write the staged values of O(secrets) to their files, and end the rotation. What is staged of others stays so.
     type: bool
     default: false
   owners:

@@ -21,7 +21,21 @@ import requests
 import testinfra
 import yaml
 
-from .support import ECHO, ROOT, SECRETS_DIR, SERVICES, Outside, Psql, Site, docker_inspect, tls_connection, unhealthy, wait_until
+from .scan import Scan
+from .support import (
+    ECHO,
+    ROOT,
+    SECRETS_DIR,
+    SERVICES,
+    Outside,
+    Psql,
+    Site,
+    docker_inspect,
+    secret_files,
+    tls_connection,
+    unhealthy,
+    wait_until,
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -170,12 +184,27 @@ def superuser(host: Any) -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def secret_values(host: Any) -> dict[str, str]:
     """All secrets, by name."""
-    script = (
-        "import json, pathlib, sys; print(json.dumps({p.name: p.read_text() for p in pathlib.Path(sys.argv[1]).iterdir() if p.is_file()}))"
-    )
-    values: dict[str, str] = json.loads(host.check_output(f"python3 -c {shlex.quote(script)} {SECRETS_DIR}"))
+    values = secret_files(host)
     assert values, f"{SECRETS_DIR} is empty"
-    return values
+    return {name: value for name, value in values.items() if not name.endswith(".json")}
+
+
+@pytest.fixture(scope="session")
+def learn(host: Any, info: dict[str, Any], secret_values: dict[str, str]) -> Callable[[], None]:
+    """Tells all tests of secrets that have changed."""
+
+    def now() -> None:
+        secret_values.clear()
+        secret_values.update({name: value for name, value in secret_files(host).items() if not name.endswith('.json')})
+        info["credentials"].update(json.loads(host.check_output("opengeoai info"))["credentials"])
+
+    return now
+
+
+@pytest.fixture(scope="session")
+def scan(vm: str, variables: dict[str, str]) -> Scan:
+    """The search for secrets."""
+    return Scan(vm, {name: value for name, value in variables.items() if name == "docker_registry_password"})
 
 
 @pytest.fixture(scope="session")

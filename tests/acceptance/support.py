@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import secrets
 import shlex
 import signal
@@ -21,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -176,6 +174,26 @@ def unhealthy(host: Any) -> list[str]:
     return [one["Name"] for one in json.loads(found.stdout) if not is_healthy(one)]
 
 
+def identities(host: Any) -> dict[str, str]:
+    """The containers by name: a container that was made anew is another one, and so is one that was started again."""
+    return {name: container["Id"] + container["State"]["StartedAt"] for name, container in docker_inspect(host, *SERVICES).items()}
+
+
+def fingerprints(host: Any) -> dict[str, str]:
+    """Checksums of all that is shipped, by path."""
+    lines = host.check_output("find /etc/opengeoai /usr/local/bin/opengeoai -type f -exec sha256sum {} +").splitlines()
+    return {path: digest for digest, path in (line.split(maxsplit=1) for line in lines)}
+
+
+_READ_SECRETS = f"import json, pathlib; print(json.dumps({{p.name: p.read_text() for p in pathlib.Path('{SECRETS_DIR}').iterdir()}}))"
+
+
+def secret_files(host: Any) -> dict[str, str]:
+    """All that is in the directory of the secrets."""
+    found: dict[str, str] = json.loads(host.check_output(f'python3 -c "{_READ_SECRETS}"'))
+    return found
+
+
 def container_addresses(container: Mapping[str, Any]) -> set[str]:
     """The addresses of a container on all its networks."""
     return {one["IPAddress"] for one in container["NetworkSettings"]["Networks"].values() if one["IPAddress"]}
@@ -261,44 +279,6 @@ def websocket_exchange(link: socket.socket, opcode: int, payload: bytes) -> tupl
     return first & 0x0F, receive(link, length)
 
 
-# ------------------------------------------------------------------------------------------------------------
-# Secrets
-
-
-BCRYPT = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
-
-
-def forms(value: str) -> set[str]:
-    """How a secret may be written down: as it is, escaped, or encoded. Of a key it is the longest line that counts."""
-    value = max(value.split("\n"), key=len)
-    written = {
-        value,
-        json.dumps(value)[1:-1],
-        json.dumps(value, ensure_ascii=False)[1:-1],
-        json.dumps(json.dumps(value))[3:-3],
-        repr(value)[1:-1],
-        ascii(value)[1:-1],
-        shlex.quote(value),
-        urllib.parse.quote(value),
-        urllib.parse.quote(value, safe=""),
-        urllib.parse.quote_plus(value),
-    }
-    # Base64 of something longer that it is in, such as a name, a colon and a password: it may begin at any of three places.
-    for before in range(3):
-        encoded = base64.b64encode(b"\0" * before + value.encode()).decode().rstrip("=")
-        end = len(encoded) - (1 if (before + len(value.encode())) % 3 else 0)
-        inner = encoded[(0, 2, 3)[before] : end]
-        written |= {inner, inner.translate(str.maketrans("+/", "-_"))}
-    return written
-
-
-def leaked(text: str, secret_values: Mapping[str, str]) -> list[str]:
-    """Names of the secrets that are in a text in any form; a hash of a password counts as one."""
-    assert text
-    found = [name for name, value in secret_values.items() if any(form in text for form in forms(value))]
-    return found + (["a bcrypt hash"] if BCRYPT.search(text) else [])
-
-
 def on_machine(vm: str, script: str, stdin: str = "", user: str = "root") -> str:
     """Run Python there. What is secret goes to its standard input: sudo tells the journal all arguments."""
     command = ["sudo", "-u", user, "python3", "-c", script]
@@ -307,52 +287,6 @@ def on_machine(vm: str, script: str, stdin: str = "", user: str = "root") -> str
     )
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     return done.stdout.decode(errors="replace")
-
-
-# All files that can be read again after a power loss or by another process, without what images are made of.
-_SCAN_FILES = r"""
-import json, os, stat, subprocess, sys
-patterns = os.memfd_create("patterns")
-os.write(patterns, sys.stdin.buffer.read())
-layers = ["/var/lib/docker/overlay2", "/var/lib/docker/vfs", "/var/lib/docker/fuse-overlayfs", "/var/lib/containerd"]
-skipped = ["/proc", "/sys", "/dev", *layers]
-tests = [word for path in skipped for word in ("-path", path, "-o")][:-1]
-find = subprocess.Popen(["find", "/", "(", *tests, ")", "-prune", "-o", "-type", "f", "-print0"], stdout=subprocess.PIPE)
-grep = ["xargs", "-0", "-r", "grep", "-lasF", "-f", f"/proc/{os.getpid()}/fd/{patterns}", "--"]
-found = subprocess.run(grep, stdin=find.stdout, stdout=subprocess.PIPE, env={"PATH": os.environ["PATH"], "LC_ALL": "C"}).stdout
-def shut(path):
-    # To others, itself or a directory above it.
-    while path != "/":
-        if not os.stat(path).st_mode & 0o077:
-            return True
-        path = os.path.dirname(path)
-    return False
-paths = found.decode(errors="surrogateescape").splitlines()
-print(json.dumps([{"path": path, "uid": os.stat(path).st_uid, "shut": shut(path)} for path in paths if os.path.exists(path)]))
-"""
-
-
-def files_with(vm: str, secret_values: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The machine's files that hold a secret in any form: path, owner, and whether only the owner gets at it."""
-    patterns = sorted({form for value in secret_values.values() for form in forms(value)})
-    found: list[dict[str, Any]] = json.loads(on_machine(vm, _SCAN_FILES, "\n".join(patterns) + "\n"))
-    return found
-
-
-_SCAN_PROCESSES = r"""
-import glob, sys
-for path in glob.glob("/proc/[0-9]*/cmdline") + glob.glob("/proc/[0-9]*/environ"):
-    try:
-        with open(path, "rb") as file:
-            sys.stdout.buffer.write(file.read().replace(b"\0", b" ") + b"\n")
-    except OSError:
-        pass
-"""
-
-
-def processes_seen_by(vm: str, user: str) -> str:
-    """Arguments and environments of all processes, as far as a user may read them."""
-    return on_machine(vm, _SCAN_PROCESSES, user=user)
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -395,9 +329,14 @@ class Site:
         """The environment of a run."""
         return {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
 
-    def interrupt(self, task: str, *arguments: str, playbook: str = "site.yml") -> str:
-        """Run a playbook and kill it as soon as it says that it begins with a task; returns what it said until then."""
-        said = ""
+    def interrupt(self, *arguments: str, playbook: str = "site.yml", task: str | None = None) -> tuple[str | None, str]:
+        """Run a playbook, and kill it as soon as it says that something has changed; or half a second after it has begun with a task.
+
+        In the latter case what the task runs on the machine is killed too, in the middle of its work. Returns the task, and what was said.
+        A task is named as in `Run MinIO: Run the container` where it is one of the role `service`. A run that changes nothing comes to its
+        end, and there is no such task.
+        """
+        said, now, caller = "", None, ""
         with subprocess.Popen(
             self.command(*arguments, playbook=playbook),
             cwd=ROOT,
@@ -411,11 +350,24 @@ class Site:
             assert process.stdout is not None
             for line in process.stdout:
                 said += line
-                if line.startswith("TASK [") and task in line:
+                if line.startswith("TASK ["):
+                    role, _, now = line.removeprefix("TASK [").rpartition("]")[0].rpartition(" : ")
+                    if role.endswith(".service"):
+                        now = f"{caller}: {now}"
+                    else:
+                        caller = now
+                if now == task if task else line.startswith("changed: ["):
+                    time.sleep(0.5 if task else 0)
                     os.killpg(process.pid, signal.SIGKILL)
                     break
-        assert process.returncode == -signal.SIGKILL, said[-3000:]
-        return said
+            else:
+                now = None
+        if task:
+            # The whole of its command line: Ansible pipes a module to it.
+            self.host.run("pkill --signal KILL --exact --full /usr/bin/python3")
+        assert process.returncode == (0 if now is None else -signal.SIGKILL), said[-3000:]
+        assert task in (None, now), said[-3000:]
+        return now, said
 
     def run(self, *arguments: str, playbook: str = "site.yml", inventory: Path | None = None, watch: bool = False) -> SiteRun:
         """Run it; `watch` also collects the command lines of the machine's processes meanwhile.

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from .support import BCRYPT, SECRETS_DIR, SERVICES, docker_inspect, files_with, leaked, on_machine, processes_seen_by
+from .scan import Scan, files_with, shown, wrong_files
+from .support import SECRETS_DIR, docker_inspect, on_machine
 
 EXPECTED = {
     "traefik_password",
@@ -55,78 +56,20 @@ def test_info_is_for_root_only(host: Any) -> None:
     assert not refused.stdout
 
 
-# ------------------------------------------------------------------------------------------------------------
-# Places where a secret may show. Each is a function, so that a test can show that it finds something.
-
-
-def inspected(host: Any, vm: str) -> str:
-    """What the engine says of everything that it has."""
-    text = ""
-    for kind, names in (
-        ("container", "docker ps --all --quiet"),
-        ("image", "docker image ls --all --quiet"),
-        ("network", "docker network ls --quiet"),
-        ("volume", "docker volume ls --quiet"),
-    ):
-        text += str(host.check_output(f"{names} | sort -u | xargs --no-run-if-empty docker {kind} inspect"))
-    return text
-
-
-def container_logs(host: Any, vm: str) -> str:
-    """The logs of all containers."""
-    names = host.check_output("docker ps --all --quiet").split()
-    return str(host.check_output("; ".join(f"docker logs {name} 2>&1" for name in names) + "; echo ."))
-
-
-def journal(host: Any, vm: str) -> str:
-    """The journal since the machine was started, with all fields."""
-    return str(host.check_output("journalctl --boot --no-pager --all --output=json"))
-
-
-def seen_by_nobody(host: Any, vm: str) -> str:
-    """Arguments and environments of processes, as a user of the machine sees them."""
-    return processes_seen_by(vm, "nobody")
-
-
-PLACES = {one.__name__: one for one in (inspected, container_logs, journal, seen_by_nobody)}
-
-
-@pytest.fixture(scope="session")
-def hidden(host: Any, secret_values: dict[str, str], variables: dict[str, str]) -> dict[str, str]:
-    """All that must not show: secrets, hashes of passwords, and what this inventory adds."""
-    texts = host.check_output("cat /etc/opengeoai/traefik/dynamic/*-auth.yml")
-    hashes = {f"hash {number}": found for number, found in enumerate(BCRYPT.findall(texts))}
-    assert len(hashes) >= 2
-    return {**secret_values, **hashes, **{name: value for name, value in variables.items() if name == "docker_registry_password"}}
-
-
-@pytest.mark.parametrize("place", PLACES)
-def test_nothing_shows(host: Any, vm: str, hidden: dict[str, str], place: str) -> None:
-    assert leaked(PLACES[place](host, vm), hidden) == []
+def test_nothing_shows(scan: Scan) -> None:
+    assert scan() == {}
 
 
 def test_environments_are_shut(host: Any) -> None:
     assert host.run("sudo -u nobody cat /proc/1/environ").rc != 0
 
 
-def wrong_files(vm: str, values: dict[str, str]) -> list[str]:
-    """Files that hold a secret, and are in the wrong place, or open to others."""
-    return [
-        one["path"]
-        for one in files_with(vm, values)
-        # The engine keeps the login of a registry there.
-        if not (one["shut"] and one["path"].startswith(("/etc/opengeoai/", "/var/lib/opengeoai/", "/root/.docker/config.json")))
-    ]
-
-
-def test_files_with_secrets_are_shut_and_in_their_places(vm: str, hidden: dict[str, str]) -> None:
-    holders = files_with(vm, hidden)
-    # What is there for certain, so that the search looks in the right way.
+def test_the_search_finds_the_files_that_hold_secrets(vm: str, scan: Scan) -> None:
+    holders = files_with(vm, scan.values())
     paths = {one["path"] for one in holders}
     assert paths >= {f"{SECRETS_DIR}/{name}" for name in EXPECTED}
     assert paths >= {"/etc/opengeoai/mlflow/pgpass", "/etc/opengeoai/mlflow/aws-key.json", "/etc/opengeoai/minio/root_password"}
     assert any(path.startswith("/etc/opengeoai/traefik/dynamic/") for path in paths)
-    assert wrong_files(vm, hidden) == []
 
 
 # What a leak would look like, by place; $1 is a word that nobody knows but the test. It is told through the environment of a shell on
@@ -141,12 +84,12 @@ PLANTS = {
         "docker rmi leak",
     ),
     "arguments of a process": (
-        "seen_by_nobody",
+        "processes",
         'nohup python3 -c "import time; time.sleep(60)" "$1" >/dev/null 2>&1 & echo $! >/run/leak',
         "kill $(cat /run/leak)",
     ),
     "environment of a user's process": (
-        "seen_by_nobody",
+        "processes",
         'nohup setpriv --reuid nobody --regid nogroup --clear-groups env WORD="$1" sleep 60 >/dev/null 2>&1 & echo $! >/run/leak',
         "kill $(cat /run/leak)",
     ),
@@ -166,10 +109,10 @@ def plant(vm: str, command: str, word: str, image: str) -> None:
 def test_a_leak_would_be_found(host: Any, vm: str, kind: str) -> None:
     place, command, undo = PLANTS[kind]
     word = f'le"ak {secrets.token_hex(8)}\\é'
-    assert leaked(PLACES[place](host, vm), {"word": word}) == []
+    assert shown(vm, {"word": word}) == {}
     plant(vm, command, word, docker_inspect(host, "mlflow")["mlflow"]["Config"]["Image"])
     try:
-        assert leaked(PLACES[place](host, vm), {"word": word}) == ["word"]
+        assert shown(vm, {"word": word}, [place]) == {place: ["word"]}
     finally:
         host.run(undo)
 
@@ -195,11 +138,31 @@ def test_a_leaking_file_would_be_found(host: Any, vm: str, command: str) -> None
         host.check_output(f"rm -f {path}")
 
 
-def test_nothing_shows_in_the_environment_of_processes(host: Any, secret_values: dict[str, str]) -> None:
-    # What is handed over as a file may still end up in the environment of a program in the container.
-    found = {}
-    for name in SERVICES:
-        pids = host.check_output(f"docker top {name} -o pid").split()[1:]
-        text = host.check_output("; ".join(f"cat /proc/{pid}/environ" for pid in pids) + "; echo .")
-        found[name] = leaked(text, secret_values)
-    assert found == {name: [] for name in SERVICES}
+def test_a_file_with_a_secret_that_is_gone_would_be_found(host: Any, vm: str) -> None:
+    word = f'le"ak {secrets.token_hex(8)}\\é'
+    plant(vm, 'umask 077; printf %s "$1" >/etc/opengeoai/leak', word, "")
+    try:
+        assert wrong_files(vm, {"word": word}) == []
+        assert wrong_files(vm, {}, {"word": word}) == ["/etc/opengeoai/leak"]
+    finally:
+        host.check_output("rm -f /etc/opengeoai/leak")
+
+
+# A password in a form that it takes on its way through some program: the search looks for all of them.
+FORMS = {
+    "log of a program in Go": ("journal", 'logger "$(printf %s "$1" | sed \'s/\\\\/&&/g; s/"/\\\\"/g; s/&/\\\\u0026/g\')"'),
+    "address": (
+        "journal",
+        'logger "https://user:$(printf %s "$1" | python3 -c "import sys, urllib.parse as u; print(u.quote(sys.stdin.read()))")@x"',
+    ),
+    "header": ("journal", 'logger "Authorization: Basic $(printf user:%s "$1" | base64 -w 0)"'),
+    "control character": ("journal", 'printf "%s\\001\\n" "$1" | systemd-cat'),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_another_form_would_be_found(host: Any, vm: str, form: str) -> None:
+    place, command = FORMS[form]
+    word = f'le"a&k {secrets.token_hex(8)}\\é'
+    plant(vm, command, word, "")
+    assert shown(vm, {"word": word}, [place]) == {place: ["word"]}

@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from lab import acme
 
-from .support import POSTGRES_PORT, Site, docker_inspect, tls_connection, wait_until
+from .scan import Scan
+from .support import POSTGRES_PORT, Site, SiteRun, docker_inspect, tls_connection, wait_until
 
 pytestmark = pytest.mark.acme
 
@@ -60,8 +62,9 @@ def storage(host: Any) -> dict[str, str]:
     return {path: digest for digest, path in map(str.split, lines)}
 
 
-def converge(site: Site, server: acme.AcmeServer, **variables: Any) -> None:
-    site.converge("-e", json.dumps({**server.variables, **variables, "stack_verify_timeout": 120}))
+def converge(site: Site, server: acme.AcmeServer, **variables: Any) -> SiteRun:
+    given = json.dumps({**server.variables, **variables, "stack_verify_timeout": 120})
+    return site.converge("-vvv", "--diff", "-e", given, watch=True)
 
 
 def another(host: Any, vm: str, which: str, **options: Any) -> acme.AcmeServer:
@@ -153,11 +156,23 @@ def test_certificates_are_renewed(host: Any, info: dict[str, Any], domain: str, 
     assert running_since(host) == since
 
 
+@dataclass(frozen=True)
+class ByDns:
+    """A server that looks at DNS, its provider, the run that made the stack use them, and what is secret about them."""
+
+    server: acme.AcmeServer
+    run: SiteRun
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        return {"DNS password": self.server.dns_password, "EAB key": self.server.eab_key}
+
+
 @pytest.fixture(scope="module")
-def by_dns(host: Any, vm: str, site: Site, short_lived: acme.AcmeServer) -> acme.AcmeServer:
+def by_dns(host: Any, vm: str, site: Site, short_lived: acme.AcmeServer) -> ByDns:
     """A third server, which wants to know the account beforehand, and looks at DNS; and its provider."""
     server = another(host, vm, "3", eab=True)
-    converge(
+    run = converge(
         site,
         server,
         traefik_acme_challenge="dns",
@@ -170,27 +185,45 @@ def by_dns(host: Any, vm: str, site: Site, short_lived: acme.AcmeServer) -> acme
         # The DNS of the lab names no servers of a zone, at which one could look whether a record has arrived.
         traefik_acme_dns_options={"resolvers": [f"{server.address}:8053"], "propagation": {"disableChecks": True}},
     )
-    return server
+    return ByDns(server, run)
 
 
-def test_certificates_by_dns(info: dict[str, Any], domain: str, by_dns: acme.AcmeServer) -> None:
-    assert len(served(info, domain, by_dns.issuer_ca_file)) == len(NAMES)
+def test_certificates_by_dns(info: dict[str, Any], domain: str, by_dns: ByDns) -> None:
+    assert len(served(info, domain, by_dns.server.issuer_ca_file)) == len(NAMES)
 
 
-def test_credentials_of_the_dns_provider_are_in_files(host: Any, by_dns: acme.AcmeServer) -> None:
+def test_credentials_of_the_dns_provider_are_in_files(host: Any, by_dns: ByDns) -> None:
     container = docker_inspect(host, "traefik")["traefik"]
     assert "HTTPREQ_PASSWORD_FILE=/etc/traefik/acme-HTTPREQ_PASSWORD" in container["Config"]["Env"]
-    for secret in (by_dns.dns_password, by_dns.eab_key):
-        assert secret not in json.dumps(container)
-    for name, secret in (("acme-HTTPREQ_PASSWORD", by_dns.dns_password), ("traefik.yml", by_dns.eab_key)):
+    for name, secret in (("acme-HTTPREQ_PASSWORD", by_dns.server.dns_password), ("traefik.yml", by_dns.server.eab_key)):
         file = host.file(f"/etc/opengeoai/traefik/{name}")
         assert (file.mode, file.uid) == (0o600, 58001)
         assert secret in file.content_string
 
 
+def test_credentials_of_dns_and_account_show_nowhere(by_dns: ByDns, scan: Scan) -> None:
+    assert scan(by_dns.run, more=by_dns.secrets) == {}
+
+
+# What is not Ansible's, though its name could be that of a credential.
+STRANGER = "/etc/opengeoai/traefik/acme-STRANGER_TOKEN"
+
+
+@pytest.fixture(scope="module")
+def left(host: Any, site: Site, by_dns: ByDns) -> SiteRun:
+    """The first server again, which wants none of those credentials."""
+    host.check_output(f"echo of somebody else >{STRANGER}")
+    return site.converge("-vvv", "--diff", watch=True)
+
+
+def test_nothing_is_left_of_credentials_that_nobody_wants(left: SiteRun, host: Any, by_dns: ByDns, scan: Scan) -> None:
+    assert host.check_output("ls /etc/opengeoai/traefik/acme-[A-Z]*").split() == [STRANGER]
+    assert scan(left, gone=by_dns.secrets) == {}
+    host.check_output(f"rm {STRANGER}")
+
+
 def test_the_first_server_is_remembered(
-    site: Site, info: dict[str, Any], domain: str, first: Certificates, by_dns: acme.AcmeServer, variables: dict[str, str]
+    left: SiteRun, site: Site, info: dict[str, Any], domain: str, first: Certificates, variables: dict[str, str]
 ) -> None:
-    site.converge()
     assert serials(served(info, domain, variables["traefik_issuer_ca_file"])) == serials(first)
     assert site.converge().changed == 0

@@ -15,35 +15,26 @@ import pytest
 import requests
 import yaml
 
-from .support import SERVICES, Site, SiteRun, docker_inspect, leaked
+from .scan import leaked
+from .support import SERVICES, Site, SiteRun, docker_inspect, fingerprints, identities
 
 MODULE_RUNS = 30
 
 
-def identities(host: Any) -> dict[str, str]:
-    """The containers by name: a container that was made anew is another one."""
-    return {name: container["Id"] + container["State"]["StartedAt"] for name, container in docker_inspect(host, *SERVICES).items()}
-
-
-def fingerprints(host: Any) -> str:
-    """Checksums of all that is shipped."""
-    return str(host.check_output("find /etc/opengeoai /usr/local/bin/opengeoai -type f -exec sha256sum {} + | sort -k 2"))
-
-
 @pytest.fixture(scope="module")
-def before(host: Any, site: Site) -> tuple[dict[str, str], str]:
+def before(host: Any, site: Site) -> tuple[dict[str, str], dict[str, str]]:
     """What a first run of this very tree leaves."""
     site.converge()
     return identities(host), fingerprints(host)
 
 
 @pytest.fixture(scope="module")
-def second(site: Site, before: tuple[dict[str, str], str]) -> SiteRun:
+def second(site: Site, before: tuple[dict[str, str], dict[str, str]]) -> SiteRun:
     """The second run."""
     return site.converge("-vvv", "--diff", watch=True)
 
 
-def test_second_run_changes_nothing(second: SiteRun, host: Any, before: tuple[dict[str, str], str]) -> None:
+def test_second_run_changes_nothing(second: SiteRun, host: Any, before: tuple[dict[str, str], dict[str, str]]) -> None:
     assert second.changed == 0, [line for line in second.output.splitlines() if line.startswith("changed: ")]
     assert identities(host) == before[0]
     # The hashes of the passwords among them.

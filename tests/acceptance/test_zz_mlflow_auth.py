@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import statistics
 import subprocess
@@ -19,8 +20,13 @@ from typing import Any
 
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
-from .support import ROOT, Outside, Site, SiteRun, docker_inspect, leaked, wait_until
+from .scan import Scan
+from .support import ROOT, SECRETS_DIR, Outside, Psql, Site, SiteRun, docker_inspect, secret_files, wait_until
+from .test_minio import BUCKET
+from .test_minio import client as s3
+from .writer import writing
 
 pytestmark = pytest.mark.security
 
@@ -123,9 +129,10 @@ def first(info: dict[str, Any]) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _afterwards(site: Site) -> Iterator[None]:
+def _afterwards(site: Site, learn: Callable[[], None]) -> Iterator[None]:
     yield
     site.converge()
+    learn()
 
 
 # --- the proxy -------------------------------------------------------------------------------------------
@@ -197,15 +204,22 @@ def test_client_works_with_native_accounts(who: str, client: Callable[..., dict[
     client(request.getfixturevalue(who))
 
 
-def test_native_accounts_tell_no_secret(native: SiteRun, host: Any, secret_values: dict[str, str], alice: tuple[str, str]) -> None:
-    secrets = {**secret_values, "alice": alice[1], "bob": BOB_PASSWORD.strip()}
-    assert leaked(native.output, secrets) == []
-    assert leaked(native.processes, secrets) == []
-    assert leaked(native.journal, secrets) == []
-    pids = host.check_output("docker top mlflow -o pid").split()[1:]
-    assert leaked(host.check_output("; ".join(f"cat /proc/{pid}/environ /proc/{pid}/cmdline" for pid in pids)), secrets) == []
-    assert leaked(json.dumps(docker_inspect(host), ensure_ascii=False), secrets) == []
-    assert leaked(host.check_output("docker logs mlflow 2>&1"), secrets) == []
+def user_files(host: Any) -> set[str]:
+    """Files with secrets of further users."""
+    return {name for name in secret_files(host) if name.startswith("mlflow_user_")}
+
+
+def test_native_accounts_tell_no_secret(native: SiteRun, scan: Scan, alice: tuple[str, str]) -> None:
+    kept = scan.values()
+    assert (kept["mlflow_user_alice_password"], kept["mlflow_user_bob_password"]) == (alice[1], BOB_PASSWORD)
+    assert scan(native, more={"bob, stripped": BOB_PASSWORD.strip()}) == {}
+
+
+def test_nothing_is_left_of_a_user_who_was_removed(native: SiteRun, host: Any, scan: Scan) -> None:
+    # Zoë is not declared any more, and nobody's hash is needed by the proxy.
+    assert user_files(host) == {"mlflow_user_alice_password", "mlflow_user_bob_password"}
+    assert not host.file("/etc/opengeoai/traefik/dynamic/mlflow-auth.yml").exists
+    assert scan(gone={"zoe": ZOE_PASSWORD}) == {}
 
 
 def test_second_run_with_native_accounts_changes_nothing(native: SiteRun, site: Site, api: Api, first: tuple[str, str]) -> None:
@@ -316,6 +330,81 @@ def test_who_guesses_does_not_keep_others_waiting(
     assert statistics.median(beside) < max(3 * alone, 0.15), (alone, statistics.median(beside), seen)
 
 
+# --- new passwords for accounts of its own ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """What is left after it."""
+
+    before: dict[str, str]
+    now: dict[str, str]
+    said: list[str]
+    run: SiteRun
+    seen: dict[str, Any]
+
+
+# In the middle of each the run is killed, and what it does on the machine: when the database has new passwords and MLflow none, when the
+# container is being made anew, and when the accounts are just getting theirs.
+INTERRUPTIONS = ("Keep the buckets and users of all services", "Run MLflow: Run the container", "Keep MLflow's own accounts")
+
+
+@pytest.fixture(scope="module")
+def rotated(
+    native: SiteRun, site: Site, host: Any, outside: Outside, domain: str, first: tuple[str, str], learn: Callable[[], None]
+) -> Rotation:
+    """All of MLflow's secrets get new values, under a client that writes, by runs that are killed."""
+    before, said = secret_files(host), []
+    given = extra(**NATIVE, rotate_secrets=["mlflow"])
+    with writing(outside, domain, {"user": first[0], "password": first[1]}) as writer:
+        for task in INTERRUPTIONS:
+            said.append(site.interrupt("-vvv", "--diff", *given, playbook="playbooks/rotate.yml", task=task)[1])
+        done = site.converge("-vvv", "--diff", *given, playbook="site.yml", watch=True)
+        now = secret_files(host)
+        writer.tell(now["mlflow_password"])
+        writer.writes(60)
+        seen = writer.result()
+    learn()
+    return Rotation(before, now, said, done, seen)
+
+
+def test_rotation_of_native_accounts_loses_nothing(rotated: Rotation) -> None:
+    print(rotated.seen)
+    assert rotated.seen["missing"] == []
+    assert min(rotated.seen["counts"].values()) >= 10
+
+
+def test_rotation_of_native_accounts_is_of_all_of_mlflows_and_nothing_else(rotated: Rotation) -> None:
+    assert {name for name in {*rotated.before, *rotated.now} if rotated.before.get(name) != rotated.now.get(name)} == {
+        "mlflow_password",
+        "mlflow_database_password",
+        "mlflow_s3_secret_key",
+        # Bob's is set by a variable.
+        "mlflow_user_alice_password",
+    }
+
+
+def test_rotated_native_accounts_take_the_new_passwords_only(
+    rotated: Rotation, api: Api, first: tuple[str, str], psql: Psql, domain: str, info: dict[str, Any]
+) -> None:
+    for user, secret in ((first[0], "mlflow_password"), ("alice", "mlflow_user_alice_password"), (BOB["name"], "mlflow_user_bob_password")):
+        assert api.status((user, rotated.now[secret])) == 200, user
+        if rotated.before[secret] != rotated.now[secret]:
+            # Until then each of the server's processes may still take it.
+            wait_until(lambda user=user, secret=secret: api.status((user, rotated.before[secret])) == 401, CACHE_SECONDS + 5, user)
+    role = dataclasses.replace(psql, user="mlflow", database="mlflow", password=rotated.now["mlflow_database_password"])
+    assert role("SELECT 1") == "1"
+    refused = dataclasses.replace(role, password=rotated.before["mlflow_database_password"]).run("SELECT 1")
+    assert "password authentication failed" in refused.stderr
+    s3(domain, info["ca_file"], "mlflow", rotated.now["mlflow_s3_secret_key"]).list_objects_v2(Bucket=BUCKET, MaxKeys=1)
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+        s3(domain, info["ca_file"], "mlflow", rotated.before["mlflow_s3_secret_key"]).list_objects_v2(Bucket=BUCKET, MaxKeys=1)
+
+
+def test_rotation_of_native_accounts_tells_no_secret(rotated: Rotation, scan: Scan) -> None:
+    assert scan(*rotated.said, rotated.run, gone=rotated.before) == {}
+
+
 # --- nobody ----------------------------------------------------------------------------------------------
 
 
@@ -330,12 +419,17 @@ def test_nobody_checks_only_where_networks_are_listed(native: SiteRun, site: Sit
 def test_client_works_without_a_login(
     native: SiteRun,
     site: Site,
+    host: Any,
     api: Api,
     client: Callable[..., dict[str, Any]],
     told: Callable[[], dict[str, Any]],
     proxy: dict[str, Any],
 ) -> None:
+    # What is not Ansible's, though its name could be that of a user's secret.
+    host.check_output(f"echo of somebody else >{SECRETS_DIR}/mlflow_user_stranger_password")
     site.converge(*extra(mlflow_auth="none", mlflow_allowed_networks=PRIVATE))
+    assert user_files(host) == {"mlflow_user_stranger_password"}
+    host.check_output(f"rm {SECRETS_DIR}/mlflow_user_stranger_password")
     assert "mlflow" not in told()
     client(None)
     assert api("GET", "2.0/mlflow/runs/get", None, run_id=proxy["run_id"]).status_code == 200
@@ -348,12 +442,13 @@ def test_the_way_back_loses_nothing(
     native: SiteRun,
     site: Site,
     api: Api,
-    first: tuple[str, str],
+    told: Callable[[], dict[str, Any]],
     alice: tuple[str, str],
     superuser: Callable[..., str],
     proxy: dict[str, Any],
 ) -> None:
     site.converge()
+    first = told()["mlflow"]["user"], told()["mlflow"]["password"]
     assert api.status(None) == 401
     assert api.status(alice) == 401
     assert api("GET", "2.0/mlflow/runs/get", first, run_id=proxy["run_id"]).status_code == 200

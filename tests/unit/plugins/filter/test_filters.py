@@ -45,7 +45,7 @@ DELEGATES: list[tuple[str, Any, tuple[Any, ...], Any]] = [
         },
     ),
     ("pgpass_field", "a:b", (), "a\\:b"),
-    ("rotation", [{"name": "a"}, {"name": "b"}], ({"x": ["a", "b"]}, ["b"]), ["b"]),
+    ("rotation", [{"name": "a"}, {"name": "b"}], ({"x": ["a", "b"]}, ["b"]), {"names": ["b"], "given": []}),
     ("with_secrets", [{"name": "a", "secret": "s"}], ({"s": "v"}, "password"), [{"name": "a", "password": "v"}]),
     ("with_values", [{"name": "a"}], (["v"],), [{"name": "a", "value": "v"}]),
     ("store_memory", 8192, (), "4096m"),

@@ -29,20 +29,21 @@ GROUPS = {"shop": ["web", "db"], "s3_keys": ["key"], "web_passwords": ["web"]}
 @pytest.mark.parametrize(
     ("given", "wanted", "expected"),
     [
-        ([], [], ["web", "db", "web_salt", "key"]),
+        ([], None, ["web", "db", "web_salt", "key"]),
         ([], ["db"], ["db"]),
         ([], ["web"], ["web", "web_salt"]),
         ([], ["shop"], ["web", "db", "web_salt"]),
         ([], ["key", "shop", "db"], ["web", "db", "web_salt", "key"]),
-        (["web"], [], ["db", "key"]),
+        (["web"], None, ["db", "key"]),
         (["web"], ["shop"], ["db"]),
     ],
 )
-def test_rotation(given: list[str], wanted: list[str], expected: list[str]) -> None:
+def test_rotation(given: list[str], wanted: list[str] | None, expected: list[str]) -> None:
     secrets = [{**secret, "value": "sesame"} if secret["name"] in given else secret for secret in SECRETS]
-    assert rotation(secrets, GROUPS, wanted) == expected
+    assert rotation(secrets, GROUPS, wanted) == {"names": expected, "given": given}
 
 
+LIST = "give a list of names, such as [mlflow_password], or leave it out, and all secrets are rotated"
 KNOWN = "which is neither a secret nor a group of this stack; the secrets are db, key, web, and the groups s3_keys, shop, web_passwords"
 LEFT = "rotate_secrets: nothing is left to rotate, since variables set all that is named; change those and run the site playbook"
 ITSELF = "change that variable and run the site playbook, or remove it and run this again"
@@ -51,14 +52,17 @@ ITSELF = "change that variable and run the site playbook, or remove it and run t
 @pytest.mark.parametrize(
     ("given", "wanted", "message"),
     [
-        ([], "db", "rotate_secrets is 'db': give a list of names, such as [mlflow_password]"),
-        ([], [7], "rotate_secrets is [7]: give a list of names, such as [mlflow_password]"),
+        ([], "db", f"rotate_secrets is 'db': {LIST}"),
+        ([], [7], f"rotate_secrets is [7]: {LIST}"),
+        # Nothing is not everything.
+        ([], "", f"rotate_secrets is '': {LIST}"),
+        ([], [], f"rotate_secrets is []: {LIST}"),
         ([], ["dbs"], f"rotate_secrets names 'dbs', {KNOWN}"),
         # It goes with its password, and not alone.
         ([], ["web_salt"], f"rotate_secrets names 'web_salt', {KNOWN}"),
         (["db"], ["db", "key"], f"rotate_secrets names 'db', which the variable of the same name sets; {ITSELF}"),
         (["web", "db"], ["shop"], LEFT),
-        (["web", "db", "key"], [], LEFT),
+        (["web", "db", "key"], None, LEFT),
     ],
 )
 def test_rotation_refuses(given: list[str], wanted: Any, message: str) -> None:
@@ -94,6 +98,19 @@ def test_staged_values_are_returned_and_the_files_keep_the_old_ones(tmp_path: Pa
     assert (done.changed, done.staged, done.updated, done.values) == (True, [], ["a", "b"], more.values)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == more.values
     assert keep(tmp_path, SecretRequest("a"), SecretRequest("b")).changed is False
+
+
+def test_what_is_staged_of_others_is_not_promoted(tmp_path: Path) -> None:
+    old = keep(tmp_path, SecretRequest("a"), SecretRequest("b")).values
+    staged = keep(tmp_path, SecretRequest("a"), SecretRequest("b"), rotate=["a", "b"]).values
+    # A play with other services, of which one does not have its new value yet.
+    assert keep(tmp_path, SecretRequest("a")).values == {"a": staged["a"]}
+    done = keep(tmp_path, SecretRequest("a"), promote=True)
+    assert (done.updated, done.staged) == (["a"], ["b"])
+    assert (tmp_path / "b").read_text() == old["b"]
+    assert keep(tmp_path, SecretRequest("a"), SecretRequest("b")).values == staged
+    assert keep(tmp_path, SecretRequest("a"), SecretRequest("b"), promote=True).staged == []
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == staged
 
 
 def test_what_has_no_value_yet_is_made_and_not_staged(tmp_path: Path) -> None:
