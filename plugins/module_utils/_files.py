@@ -97,15 +97,20 @@ def _mend_handle(handle: int, ownership: Ownership, dry_run: bool = False) -> bo
     return wrong_owner or wrong_mode
 
 
+def clear_directory(path: str) -> None:
+    """Clear away what an interrupted run left half-written. Nobody else may be writing there."""
+    for name in os.listdir(path):
+        if _TEMPORARY.match(name):
+            os.unlink(os.path.join(path, name))
+
+
 @contextlib.contextmanager
 def locked_directory(path: str) -> t.Iterator[None]:
     """Keep parallel runs out of a directory, and clear away what an interrupted one left half-written."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        for name in os.listdir(path):
-            if _TEMPORARY.match(name):
-                os.unlink(os.path.join(path, name))
+        clear_directory(path)
         yield
     finally:
         os.close(handle)
@@ -172,6 +177,7 @@ def remove_file(path: str) -> None:
 
 __all__ = (
     "Ownership",
+    "clear_directory",
     "locked_directory",
     "make_directory",
     "mend_ownership",

@@ -154,6 +154,7 @@ import typing as t
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._files import (
     Ownership,
+    clear_directory,
     mend_ownership,
     remove_file,
     resolve_group,
@@ -267,6 +268,10 @@ class Tree:
         wanted = {item["path"]: [fingerprint(_content(item))] for item in items}
         # Before the first file: whatever an interrupted run has written, the record has it.
         meanwhile = with_wanted(known, wanted)
+        if not self.check_mode:
+            for directory in {os.path.dirname(path) for path in meanwhile}:
+                if os.path.isdir(directory):
+                    clear_directory(directory)
         if meanwhile != known and not self.check_mode:
             write_written(record, meanwhile, _OF_RECORD)
         for item in items:

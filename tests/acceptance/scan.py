@@ -22,6 +22,10 @@ BCRYPT = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
 # Where files may hold a secret, if nobody else may read them. The engine keeps the login of a registry in the last one.
 ALLOWED = ("/etc/opengeoai/", "/var/lib/opengeoai/", "/root/.docker/config.json")
 
+# MinIO empties it every five minutes; a former key of a user lies there until then, for its own eyes.
+TRASH = "/var/lib/opengeoai/minio/.minio.sys/tmp/.trash/"
+TRASH_SECONDS = 400
+
 # What prints all that can be read at a place, for a shell on the machine.
 PLACES = {
     # What the engine says of everything that it has, and of what has happened to it.
@@ -114,7 +118,7 @@ def shown(vm: str, values: Mapping[str, str], places: Collection[str] = tuple(PL
 
 # All files that can be read again after a power loss or by another process, without what images are made of.
 _SEARCH_FILES = r"""
-import json, os, subprocess, sys
+import json, os, subprocess, sys, time
 asked = json.load(sys.stdin)
 C = {**os.environ, "LC_ALL": "C"}
 def patterns(lines):
@@ -139,12 +143,15 @@ gone = set()
 if paths and asked["gone"]:
     grep = ["grep", "-lasF", "-f", patterns(asked["gone"]), "--", *paths]
     gone.update(subprocess.run(grep, stdout=subprocess.PIPE, env=C).stdout.decode(errors="surrogateescape").splitlines())
-print(json.dumps([{"path": path, "shut": shut(path), "gone": path in gone} for path in paths]))
+def age(path):
+    # Since it was moved to where it is.
+    return time.time() - os.stat(path).st_ctime
+print(json.dumps([{"path": path, "shut": shut(path), "gone": path in gone, "age": age(path)} for path in paths if os.path.exists(path)]))
 """
 
 
 def files_with(vm: str, kept: Mapping[str, str], gone: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-    """The machine's files that hold a secret: path, whether only the owner gets at it, and whether it holds one that is gone."""
+    """The machine's files that hold a secret: path, whether only the owner gets at it, whether it holds one that is gone, and its age."""
     patterns = {
         key: sorted({form for value in values.values() for form in forms(value)}) for key, values in (("kept", kept), ("gone", gone or {}))
     }
@@ -154,7 +161,12 @@ def files_with(vm: str, kept: Mapping[str, str], gone: Mapping[str, str] | None 
 
 def wrong_files(vm: str, kept: Mapping[str, str], gone: Mapping[str, str] | None = None) -> list[str]:
     """Files that hold a secret that is nobody's any more, or that are open to others, or in the wrong place."""
-    return [one["path"] for one in files_with(vm, kept, gone) if one["gone"] or not (one["shut"] and one["path"].startswith(ALLOWED))]
+
+    def right(one: Mapping[str, Any]) -> bool:
+        thrown_away = one["path"].startswith(TRASH) and one["age"] < TRASH_SECONDS
+        return one["shut"] and one["path"].startswith(ALLOWED) and (thrown_away or not one["gone"])
+
+    return [one["path"] for one in files_with(vm, kept, gone) if not right(one)]
 
 
 _READ = f"""

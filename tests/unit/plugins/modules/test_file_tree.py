@@ -240,6 +240,16 @@ def test_what_is_no_longer_wanted_is_removed(tmp_path: Path, capsys: pytest.Capt
     assert state(tmp_path / "web.json")[0] == 0o600
 
 
+def test_what_an_interrupted_run_left_half_written_is_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(capsys, tmp_path, "a")
+    for name in (".a.0123456789abcdef.tmp", ".a.tmp", "a.0123456789abcdef.tmp"):
+        (tmp_path / name).write_text("sesame")
+    assert record(capsys, tmp_path, "a", _ansible_check_mode=True)["changed"] is False
+    assert len(names_in(tmp_path)) == 4
+    assert record(capsys, tmp_path, "a")["changed"] is False
+    assert names_in(tmp_path) == {"a", ".a.tmp", "a.0123456789abcdef.tmp"}
+
+
 def test_without_a_record_nothing_is_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record(capsys, tmp_path, "a", "b")
     run(capsys, files=[{"path": str(tmp_path / "a"), "content": "x", **ME}])
