@@ -101,7 +101,7 @@ def _handshake(context: ssl.SSLContext, plain: socket.socket, host: str) -> ssl.
     """
     try:
         return context.wrap_socket(plain, server_hostname=host)
-    except (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError) as exc:
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError, BrokenPipeError) as exc:
         raise HungUp("it ends the connection in the TLS handshake") from exc
 
 
