@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.opengeoai.hub.plugins.module_utils._secret_lists import salt_of
 
 VARIABLE = "rotate_secrets"
+ALL = "all"
 
 
 def rotation(
@@ -20,11 +21,12 @@ def rotation(
 
     :param secrets: all there are, each with its `name`, and with a `value` where the user sets one.
     :param groups: names under which several secrets can be meant.
-    :param wanted: names of secrets and groups; None means everything that can be rotated.
+    :param wanted: names of secrets and groups, or the word `all` for everything that can be rotated.
     :return: `names`, where the salt of a hashed password goes with it, and `given`: secrets of a group that the user sets.
     :raises ValueError: for an unknown name, for a secret that the user sets, and if nothing is left.
     """
-    if wanted is not None and not (isinstance(wanted, (list, tuple)) and wanted and all(isinstance(name, str) for name in wanted)):
+    everything = wanted == ALL
+    if not everything and not (isinstance(wanted, (list, tuple)) and wanted and all(isinstance(name, str) for name in wanted)):
         raise ValueError(
             f"{VARIABLE} is {wanted!r}: give a list of names, such as [mlflow_password], or leave it out, and all secrets are rotated"
         )
@@ -32,7 +34,7 @@ def rotation(
     given = {secret["name"] for secret in secrets if secret.get("value") is not None}
     rotatable = sorted({name for members in groups.values() for name in members})
     chosen: list[str] = []
-    for name in rotatable if wanted is None else wanted:
+    for name in rotatable if everything else wanted:
         if name in groups:
             chosen += groups[name]
         elif name not in rotatable:
@@ -40,7 +42,7 @@ def rotation(
                 f"{VARIABLE} names {name!r}, which is neither a secret nor a group of this stack; "
                 f"the secrets are {', '.join(rotatable)}, and the groups {', '.join(sorted(groups))}"
             )
-        elif wanted is not None and name in given:
+        elif not everything and name in given:
             raise ValueError(
                 f"{VARIABLE} names {name!r}, which the variable of the same name sets; "
                 "change that variable and run the site playbook, or remove it and run this again"

@@ -106,13 +106,22 @@ def shipped_together(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping
     :raises ValueError: for an unusable specification.
     """
 
+    specifications = [normalise(one) for one in given]
+    stores = {
+        secret
+        for specification in specifications
+        for secret in (
+            *(one["password_secret"] for one in specification["databases"]),
+            *(one["secret"] for one in specification["buckets"]),
+        )
+    }
+
     def can_go_ahead(specification: Specification) -> bool:
-        stores = {one["password_secret"] for one in specification["databases"]} | {one["secret"] for one in specification["buckets"]}
         files = specification["files"]
         keeps_a_password = any(file["secret"] in stores or (stores and file["sensitive"]) for file in files)
         return not keeps_a_password and (bool(specification["role"]) or all(file["template"] is None for file in files))
 
-    return [one for one in given if can_go_ahead(normalise(one))]
+    return [one for one, specification in zip(given, specifications, strict=True) if can_go_ahead(specification)]
 
 
 __all__ = ("service_files", "shipped_together")

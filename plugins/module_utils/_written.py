@@ -55,6 +55,17 @@ def with_wanted(known: Written, wanted: Written) -> Written:
     return {path: sorted({*known.get(path, ()), *wanted.get(path, ())}) for path in {**known, **wanted}}
 
 
+def written_for_others(record: str) -> set[str]:
+    """The files of all other records in the same directory.
+
+    :raises ValueError: if one of them cannot be used.
+    """
+    directory, own = os.path.split(record)
+    names = os.listdir(directory) if os.path.isdir(directory) else []
+    others = [name for name in names if name.endswith(".json") and name != own]
+    return {path for name in others for path in read_written(os.path.join(directory, name))}
+
+
 def leftovers(known: Written, wanted: t.Container[str]) -> list[str]:
     """The files that are there as they were written, and are no longer wanted."""
     return [
@@ -64,4 +75,4 @@ def leftovers(known: Written, wanted: t.Container[str]) -> list[str]:
     ]
 
 
-__all__ = ("Written", "fingerprint", "leftovers", "read_written", "with_wanted", "write_written")
+__all__ = ("Written", "fingerprint", "leftovers", "read_written", "with_wanted", "write_written", "written_for_others")

@@ -155,6 +155,7 @@ import typing as t
 from ansible_collections.opengeoai.hub.plugins.module_utils._files import (
     Ownership,
     clear_directory,
+    locked_directory,
     mend_ownership,
     remove_file,
     resolve_group,
@@ -168,6 +169,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._written import (
     read_written,
     with_wanted,
     write_written,
+    written_for_others,
 )
 
 _OF_RECORD = Ownership(-1, -1, 0o600)
@@ -259,11 +261,18 @@ class Tree:
             write_file(path, wanted, ownership)
 
     def files(self, items: t.Sequence[t.Mapping[str, t.Any]], record: str | None = None) -> None:
-        """Write all files, and remove those of the record that are none of them."""
+        """Write all files, and remove those of the record that are none of them, nor of another record beside it."""
         if not record:
             for item in items:
                 self.file(item)
             return
+        if self.check_mode:
+            self._recorded(items, record)
+            return
+        with locked_directory(os.path.dirname(record)):
+            self._recorded(items, record)
+
+    def _recorded(self, items: t.Sequence[t.Mapping[str, t.Any]], record: str) -> None:
         known = read_written(record)
         wanted = {item["path"]: [fingerprint(_content(item))] for item in items}
         # Before the first file: whatever an interrupted run has written, the record has it.
@@ -276,7 +285,7 @@ class Tree:
             write_written(record, meanwhile, _OF_RECORD)
         for item in items:
             self.file(item)
-        for path in leftovers(known, wanted):
+        for path in leftovers(known, {*wanted, *written_for_others(record)}):
             self._note(path, "(a file that is no longer wanted)\n", "absent\n")
             if not self.check_mode:
                 remove_file(path)

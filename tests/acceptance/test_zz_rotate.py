@@ -38,9 +38,8 @@ ROTATED = (
 # Each task that changes something, in this order.
 CHANGES = [
     "Keep the secrets",
+    "Ship the host's tool, and what can be shipped before any container runs",
     "Run Traefik: Ship the files",
-    "Run PostgreSQL: Ship the files",
-    "Run MinIO: Ship the files",
     "Run MinIO: Run the container",
     "Keep the roles and databases of all services",
     "Keep the buckets and users of all services",
@@ -232,6 +231,7 @@ def test_nothing_shows_and_nothing_of_the_old_is_left(rotation: Rotation, scan: 
         ),
         ({"rotate_secrets": "minio"}, ("rotate_secrets is 'minio'", "give a list of names")),
         ({"rotate_secrets": []}, ("rotate_secrets is []", "leave it out")),
+        ({"rotate_secrets": None}, ("rotate_secrets is None", "leave it out")),
     ],
 )
 def test_what_cannot_be_rotated_is_refused(site: Site, given: dict[str, Any], words: tuple[str, ...]) -> None:

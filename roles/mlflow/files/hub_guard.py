@@ -10,6 +10,7 @@ whatever others behind the same address do. What comes from inside, past the pro
 
 from __future__ import annotations
 
+import asyncio
 import configparser
 import contextvars
 import hashlib
@@ -20,12 +21,12 @@ import time
 import typing as t
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-# Addresses that are remembered; with more, all begin anew.
+# Addresses that are remembered.
 _MOST = 10000
 _LOGIN_HEADERS = (b"authorization", b"x-mlflow-authorization")
 
-# What MLflow found of the passwords of one request.
-_verdicts: contextvars.ContextVar[list[bool] | None] = contextvars.ContextVar("verdicts", default=None)
+# Who is told what MLflow finds of the passwords of the request that is being answered.
+_judged: contextvars.ContextVar[t.Callable[[bool], None] | None] = contextvars.ContextVar("judged", default=None)
 
 
 def seconds(period: str) -> float:
@@ -34,16 +35,29 @@ def seconds(period: str) -> float:
     return int(period.removesuffix(unit)) * _UNITS[unit]
 
 
+def address_of(text: str) -> t.Any:
+    """The address in an element of X-Forwarded-For, which may have a port; the text itself, if it has none."""
+    bare = text.removeprefix("[").partition("]")[0] if text.startswith("[") else text
+    if bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        return text
+    return getattr(address, "ipv4_mapped", None) or address
+
+
 def client_of(forwarded: str, trusted: t.Sequence[t.Any]) -> str:
-    """The client in X-Forwarded-For: the last address that is no trusted proxy's; empty where there is none."""
-    for address in reversed([word.strip() for word in forwarded.split(",") if word.strip()]):
-        try:
-            if any(ipaddress.ip_address(address) in network for network in trusted):
-                continue
-        except ValueError:
-            pass
-        return address
-    return ""
+    """The client in X-Forwarded-For: the last address that is no trusted proxy's, or the first of all; empty where there is none.
+
+    Of IPv6 it is the network that one client has to itself.
+    """
+    addresses = [address_of(word.strip()) for word in reversed(forwarded.split(",")) if word.strip()]
+    if not addresses:
+        return ""
+    strangers = (one for one in addresses if isinstance(one, str) or not any(one in network for network in trusted))
+    client = next(strangers, addresses[-1])
+    return str(ipaddress.ip_network((client, 64), strict=False)) if getattr(client, "version", 4) == 6 else str(client)
 
 
 class Allowance:
@@ -64,8 +78,10 @@ class Allowance:
         """Take one, if there is one."""
         with self._lock:
             left, now = self._now(address)
+            # The one that was wrong longest ago makes room.
+            self._left.pop(address, None)
             if len(self._left) >= _MOST:
-                self._left.clear()
+                del self._left[next(iter(self._left))]
             self._left[address] = (left - 1 if left >= 1 else left, now)
             return left >= 1
 
@@ -83,6 +99,8 @@ class Guard:
         self._application, self._allowance, self._trusted = application, allowance, trusted
         # Digests of logins that were right. Who is not of MLflow's users cannot add to them.
         self._right: set[bytes] = set()
+        # Of logins that are being checked for the first time: when that is done.
+        self._waited_for: dict[bytes, asyncio.Event] = {}
         self._key = os.urandom(32)
 
     async def __call__(self, scope: t.Any, receive: t.Any, send: t.Any) -> None:
@@ -95,26 +113,67 @@ class Guard:
             await self._application(scope, receive, send)
             return
         login = hashlib.blake2b(b"\0".join(logins), key=self._key).digest()
-        taken = login not in self._right
-        if taken and not self._allowance.take(client):
+        # Many tasks of one user may begin at once: the first is checked for all of them.
+        while login not in self._right and login in self._waited_for:
+            await self._waited_for[login].wait()
+            await asyncio.sleep(0)
+        known = login in self._right
+        if not known and not self._allowance.take(client):
             await _refuse(send)
             return
-        verdicts: list[bool] = []
-        # MLflow's threads and tasks get a copy of the context, and so this very list.
-        _verdicts.set(verdicts)
+        judgement = self._known(login) if known else self._unknown(login, client)
+        # MLflow's threads and tasks get a copy of the context, and so this very judgement.
+        _judged.set(judgement)
         try:
             await self._application(scope, receive, send)
         finally:
-            self._learn(login, client, verdicts, taken)
+            judgement.end()
 
-    def _learn(self, login: bytes, client: str, verdicts: list[bool], taken: bool) -> None:
-        if False in verdicts:
-            self._right.discard(login)
-            return
-        if True in verdicts:
-            self._right.add(login)
-        if taken:
+    def _known(self, login: bytes) -> _Judgement:
+        return _Judgement(lambda right: None if right else self._right.discard(login), lambda: None)
+
+    def _unknown(self, login: bytes, client: str) -> _Judgement:
+        loop = asyncio.get_running_loop()
+        checked = self._waited_for[login] = asyncio.Event()
+
+        def go_on() -> None:
+            if self._waited_for.get(login) is checked:
+                del self._waited_for[login]
+            checked.set()
+
+        def judged(right: bool) -> None:
+            if right:
+                self._right.add(login)
+                self._allowance.give_back(client)
+            else:
+                self._right.discard(login)
+            # MLflow checks in a thread.
+            loop.call_soon_threadsafe(go_on)
+
+        def nothing_judged() -> None:
             self._allowance.give_back(client)
+            go_on()
+
+        return _Judgement(judged, nothing_judged)
+
+
+class _Judgement:
+    """What comes of one login: as soon as MLflow has looked at it, however long the answer then takes."""
+
+    def __init__(self, judged: t.Callable[[bool], None], nothing_judged: t.Callable[[], None]) -> None:
+        self._judged, self._nothing_judged = judged, nothing_judged
+        self._found: bool | None = None
+
+    def __call__(self, right: bool) -> None:
+        """MLflow has found it right, or wrong. Of several findings the first wrong one counts."""
+        if self._found is None or (self._found and not right):
+            self._found = right
+            self._judged(right)
+
+    def end(self) -> None:
+        """The request is answered."""
+        if self._found is None:
+            self._nothing_judged()
 
 
 async def _refuse(send: t.Any) -> None:
@@ -128,9 +187,9 @@ def watched(check: t.Callable[..., bool]) -> t.Callable[..., bool]:
 
     def checked(*arguments: t.Any, **keywords: t.Any) -> bool:
         right = check(*arguments, **keywords)
-        verdicts = _verdicts.get()
-        if verdicts is not None:
-            verdicts.append(bool(right))
+        judged = _judged.get()
+        if judged is not None:
+            judged(bool(right))
         return right
 
     return checked

@@ -29,16 +29,16 @@ GROUPS = {"shop": ["web", "db"], "s3_keys": ["key"], "web_passwords": ["web"]}
 @pytest.mark.parametrize(
     ("given", "wanted", "expected"),
     [
-        ([], None, ["web", "db", "web_salt", "key"]),
+        ([], "all", ["web", "db", "web_salt", "key"]),
         ([], ["db"], ["db"]),
         ([], ["web"], ["web", "web_salt"]),
         ([], ["shop"], ["web", "db", "web_salt"]),
         ([], ["key", "shop", "db"], ["web", "db", "web_salt", "key"]),
-        (["web"], None, ["db", "key"]),
+        (["web"], "all", ["db", "key"]),
         (["web"], ["shop"], ["db"]),
     ],
 )
-def test_rotation(given: list[str], wanted: list[str] | None, expected: list[str]) -> None:
+def test_rotation(given: list[str], wanted: Any, expected: list[str]) -> None:
     secrets = [{**secret, "value": "sesame"} if secret["name"] in given else secret for secret in SECRETS]
     assert rotation(secrets, GROUPS, wanted) == {"names": expected, "given": given}
 
@@ -62,7 +62,7 @@ ITSELF = "change that variable and run the site playbook, or remove it and run t
         ([], ["web_salt"], f"rotate_secrets names 'web_salt', {KNOWN}"),
         (["db"], ["db", "key"], f"rotate_secrets names 'db', which the variable of the same name sets; {ITSELF}"),
         (["web", "db"], ["shop"], LEFT),
-        (["web", "db", "key"], None, LEFT),
+        (["web", "db", "key"], "all", LEFT),
     ],
 )
 def test_rotation_refuses(given: list[str], wanted: Any, message: str) -> None:

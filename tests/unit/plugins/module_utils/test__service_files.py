@@ -73,6 +73,12 @@ def test_shipped_together(more: dict[str, Any], expected: bool) -> None:
     assert shipped_together([given]) == ([given] if expected else [])
 
 
+def test_the_password_of_a_store_that_another_service_declares_is_held_back_too() -> None:
+    owner = web(databases=[DATABASE])
+    guest, other = (web(name=name, files=[{"name": "f", "secret": secret}]) for name, secret in (("guest", "database"), ("other", "x")))
+    assert shipped_together([owner, guest, other]) == [owner, other]
+
+
 def test_no_files() -> None:
     assert service_files([{"name": "web", "image": "nginx:1.29"}], CONTEXT, {}) == []
 

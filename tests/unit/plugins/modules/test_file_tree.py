@@ -250,6 +250,18 @@ def test_what_an_interrupted_run_left_half_written_is_removed(tmp_path: Path, ca
     assert names_in(tmp_path) == {"a", ".a.tmp", "a.0123456789abcdef.tmp"}
 
 
+def test_what_another_reader_wants_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shared = {"path": str(tmp_path / "shared"), "secret_content": "x", "mode": "0600", **ME}
+    run(capsys, files=[{**shared, "reader": "old"}], records=str(tmp_path))
+    # In one run it goes from one to the other, which comes first.
+    rest = {"path": str(tmp_path / "rest"), "content": "x", "reader": "old", **ME}
+    result = run(capsys, files=[{**shared, "reader": "new"}, rest], records=str(tmp_path))
+    assert result["changed_paths"] == [str(tmp_path / "rest")]
+    assert (tmp_path / "shared").exists()
+    result = run(capsys, files=[{**rest, "reader": "new"}, rest], records=str(tmp_path))
+    assert result["changed_paths"] == [str(tmp_path / "shared")]
+
+
 def test_without_a_record_nothing_is_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record(capsys, tmp_path, "a", "b")
     run(capsys, files=[{"path": str(tmp_path / "a"), "content": "x", **ME}])

@@ -43,9 +43,13 @@ def test_seconds(period: str, expected: float) -> None:
         # Only the proxy's own word counts, which it writes at the end.
         ("203.0.113.66, 192.0.2.7", [], "192.0.2.7"),
         ("203.0.113.66, 192.0.2.7, 10.0.0.5", ["10.0.0.0/24"], "192.0.2.7"),
-        ("10.0.0.5", ["10.0.0.0/24"], ""),
+        # Where all are trusted, the first is the client.
+        ("10.0.0.7, 10.0.0.5", ["10.0.0.0/24"], "10.0.0.7"),
         ("unknown , ", ["10.0.0.0/24"], "unknown"),
-        ("2001:db8::1", ["10.0.0.0/24"], "2001:db8::1"),
+        ("2001:db8::1", ["10.0.0.0/24"], "2001:db8::/64"),
+        ("[2001:db8::1]:443, 10.0.0.5:80", ["10.0.0.0/24"], "2001:db8::/64"),
+        ("192.0.2.7:51234", [], "192.0.2.7"),
+        ("192.0.2.7, ::ffff:10.0.0.5", ["10.0.0.0/24"], "192.0.2.7"),
     ],
 )
 def test_client_of(forwarded: str, trusted: list[str], expected: str) -> None:
@@ -124,6 +128,19 @@ class Server:
         asyncio.run(self.guard({"type": "http", "path": path, "headers": headers}, None, send))
         return int(sent[0]["status"])
 
+    async def upload(self, password: str, finish: asyncio.Event) -> int:
+        """The status of a request that goes on after the check."""
+        headers = [(b"x-forwarded-for", b"192.0.2.7"), (b"authorization", b"Basic " + base64.b64encode(f"me:{password}".encode()))]
+        sent: list[dict[str, Any]] = []
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+            if message["type"] == "http.response.start":
+                await finish.wait()
+
+        await self.guard({"type": "http", "path": "/api", "headers": headers}, None, send)
+        return int(sent[0]["status"])
+
 
 def test_few_wrong_passwords_are_checked() -> None:
     server = Server()
@@ -159,3 +176,33 @@ def test_who_sends_no_password_and_who_is_inside_is_not_counted() -> None:
     assert [server.ask(None) for _ in range(5)] == [401] * 5
     assert [server.ask("wrong", client=None) for _ in range(5)] == [401] * 5
     assert server.ask("wrong") == 401
+
+
+def test_many_that_begin_at_once_and_go_on_for_long_are_one_login() -> None:
+    server = Server()
+
+    async def both() -> list[int]:
+        finish = asyncio.Event()
+        uploads = [asyncio.create_task(server.upload(PASSWORD, finish)) for _ in range(20)]
+        guesses = [asyncio.create_task(server.upload(f"wrong{number}", finish)) for number in range(2)]
+        await asyncio.sleep(0.3)
+        # All are still on their way, and the two guesses have used up what the address had.
+        later = asyncio.create_task(server.upload(PASSWORD, finish))
+        refused = asyncio.create_task(server.upload("wrong again", finish))
+        await asyncio.sleep(0.1)
+        finish.set()
+        return [*await asyncio.gather(*uploads, *guesses), await later, await refused]
+
+    assert asyncio.run(asyncio.wait_for(both(), 10)) == [200] * 20 + [401] * 2 + [200, 429]
+
+
+def test_the_same_wrong_password_many_times_at_once_is_checked_no_more_often() -> None:
+    server = Server()
+
+    async def all_at_once() -> list[int]:
+        finish = asyncio.Event()
+        finish.set()
+        return list(await asyncio.gather(*(server.upload("wrong", finish) for _ in range(10))))
+
+    assert sorted(asyncio.run(asyncio.wait_for(all_at_once(), 10))) == [401] * 2 + [429] * 8
+    assert server.checks == 2
