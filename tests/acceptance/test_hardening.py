@@ -34,9 +34,9 @@ def expected_memory(host: Any, cell: str, command: list[str]) -> int:
     """The limit in MiB that a cell of the table means for this machine."""
     if cell == "half of the host, at least 1024 MiB":
         return max(steady(host) // 2, 1024)
-    if cell == "1024 MiB, and 512 MiB a worker":
+    if cell == "1024 MiB, and 256 MiB a worker":
         (workers,) = [word.partition("=")[2] for word in command if word.startswith("--workers=")]
-        return 1024 + 512 * int(workers)
+        return 1024 + 256 * int(workers)
     return mebibytes(cell)
 
 
