@@ -236,7 +236,7 @@ def open_shell(name: str, command: Sequence[str]) -> int:
 def status(name: str) -> list[dict[str, Any]]:
     """State and health of each service of the machine's stack."""
     # It ends with an error when something is not healthy, which is what is asked for here.
-    rows: list[dict[str, Any]] = json.loads(ssh(name, "sudo opengeoai status --json || true"))
+    rows: list[dict[str, Any]] = json.loads(ssh(name, "sudo opengeoai status --quick --json || true"))["services"]
     return rows
 
 

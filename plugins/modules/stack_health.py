@@ -104,10 +104,10 @@ def ask_all(params: t.Mapping[str, t.Any]) -> list[Answer]:
 
 def services() -> tuple[list[dict[str, t.Any]], str]:
     """The state of all services, and what the tool said if it could not tell."""
-    run = subprocess.run([TOOL, "status", "--json"], capture_output=True, text=True, check=False)
+    run = subprocess.run([TOOL, "status", "--quick", "--json"], capture_output=True, text=True, check=False)
     try:
-        rows: list[dict[str, t.Any]] = json.loads(run.stdout)
-    except ValueError:
+        rows: list[dict[str, t.Any]] = json.loads(run.stdout)["services"]
+    except (ValueError, KeyError, TypeError):
         return [], (run.stderr or run.stdout).strip()
     return rows, ""
 

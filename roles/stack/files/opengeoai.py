@@ -12,9 +12,14 @@ the docker command line, nothing else.
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
+import contextlib
+import datetime
+import importlib.util
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +31,13 @@ from types import FrameType
 from typing import Any, NoReturn, Protocol
 
 DEFAULT_CONFIG = "/etc/opengeoai/stack.json"
+# How routes are asked: the collection's own code, shipped beside this file.
+ROUTES_LIBRARY = "/usr/local/lib/opengeoai/routes.py"
+ROUTE_TIMEOUT = 5.0
+# Written at the end of each backup.
+LAST_BACKUP = "/var/lib/opengeoai-backup/last.json"
+UNITS_DIR = "/etc/systemd/system"
+GIB = 1024**3
 ENGINE_TIMEOUT = 60.0
 POLL_INTERVAL = 0.5
 # `docker stop -t N` itself returns shortly after N seconds; what takes longer is an engine that hangs.
@@ -82,6 +94,18 @@ class Config:
     public_files: Mapping[str, str] = field(default_factory=dict)
     urls: Mapping[str, str] = field(default_factory=dict)
     credentials: Mapping[str, Credential] = field(default_factory=dict)
+    routes: Sequence[Mapping[str, Any]] = ()
+    # Port of the host for each entry point.
+    ports: Mapping[str, int] = field(default_factory=dict)
+    trust_any_issuer: bool = False
+    # Name of a disk to a path on it.
+    disks: Mapping[str, str] = field(default_factory=dict)
+    # When to warn: disk_percent, certificate_days, backup_hours.
+    warn: Mapping[str, int] = field(default_factory=dict)
+    networks: Sequence[str] = ()
+    # What a teardown removes with the data, and the directories around it, which go when they are empty.
+    directories: Sequence[str] = ()
+    parents: Sequence[str] = ()
 
 
 def _typed(where: str, data: Mapping[str, Any], key: str, kind: type | tuple[type, ...], default: Any) -> Any:
@@ -155,6 +179,14 @@ def parse_config(text: str) -> Config:
         public_files=_typed("stack", data, "public_files", dict, {}),
         urls=_typed("stack", data, "urls", dict, {}),
         credentials=credentials,
+        routes=_typed("stack", data, "routes", list, []),
+        ports=_typed("stack", data, "ports", dict, {}),
+        trust_any_issuer=_typed("stack", data, "trust_any_issuer", bool, False),
+        disks=_typed("stack", data, "disks", dict, {}),
+        warn=_typed("stack", data, "warn", dict, {}),
+        networks=_typed("stack", data, "networks", list, []),
+        directories=_typed("stack", data, "directories", list, []),
+        parents=_typed("stack", data, "parents", list, []),
     )
     levels(services)
     return config
@@ -225,6 +257,17 @@ def select(services: Mapping[str, Service], names: Sequence[str], with_dependenc
                     wanted.add(dependency)
                     queue.append(dependency)
     return [name for level in levels(services) for name in level if name in wanted]
+
+
+def dependents(services: Mapping[str, Service], names: Sequence[str]) -> list[str]:
+    """Services that need one of `names`, directly or through others, in start order."""
+    wanted = set(names)
+    found = []
+    for name in (name for level in levels(services) for name in level):
+        if name not in wanted and not wanted.isdisjoint(services[name].depends_on):
+            wanted.add(name)
+            found.append(name)
+    return found
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -361,6 +404,10 @@ class Engine(Protocol):
 
     def stop(self, timeouts: Mapping[str, int]) -> dict[str, str]: ...
 
+    def call(self, *arguments: str, timeout: float = COMMAND_MARGIN) -> tuple[int, str]: ...
+
+    def memory(self, names: Sequence[str]) -> dict[str, str]: ...
+
 
 def parse_inspect(names: Sequence[str], returncode: int, stdout: str, stderr: str) -> dict[str, Container]:
     """Tell containers that do not exist from an engine that does not answer: both end with 1."""
@@ -384,6 +431,33 @@ class DockerCli:
 
     def __init__(self, program: str = "docker") -> None:
         self.program = program
+
+    def call(self, *arguments: str, timeout: float = COMMAND_MARGIN) -> tuple[int, str]:
+        """Exit code and output, errors among it."""
+        try:
+            done = subprocess.run(
+                [self.program, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=timeout,
+            )
+        except OSError as exc:
+            raise EngineError(f"cannot run {self.program}: {exc.strerror}") from exc
+        except subprocess.TimeoutExpired as exc:
+            raise EngineError(f"docker {arguments[0]} did not answer within {timeout:g} s") from exc
+        return done.returncode, done.stdout
+
+    def memory(self, names: Sequence[str]) -> dict[str, str]:
+        """What running containers use; none of those that end meanwhile."""
+        if not names:
+            return {}
+        _code, output = self.call("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}", *names)
+        rows = (line.split() for line in output.splitlines())
+        return {row[0]: row[1] for row in rows if len(row) > 3 and row[0] in names}
 
     def inspect(self, names: Sequence[str]) -> dict[str, Container]:
         if not names:
@@ -461,6 +535,8 @@ class Context:
     engine: Engine
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    # Where it is kept what was stopped on purpose.
+    holds: Path | None = None
     say: Callable[[str], None] = lambda line: print(line, flush=True)
     complain: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True)
 
@@ -581,6 +657,102 @@ def _conclude(context: Context, names: Sequence[str], progress: Starting) -> int
     return EXIT_OK
 
 
+def read_holds(context: Context) -> dict[str, str]:
+    """Services that were stopped on purpose, each with the time at which the container that was stopped had started."""
+    if context.holds is None:
+        return {}
+    try:
+        data = json.loads(context.holds.read_text(encoding="utf-8"))
+        return {str(name): str(started) for name, started in data.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError) as exc:
+        # Rather everything up than nothing.
+        context.complain(f"{context.holds} cannot be read, so nothing counts as stopped on purpose: {exc}")
+        return {}
+
+
+def write_holds(context: Context, holds: Mapping[str, str]) -> None:
+    if context.holds is None or holds == read_holds(context):
+        return
+    if not holds:
+        context.holds.unlink(missing_ok=True)
+        return
+    new = context.holds.with_name(f".{context.holds.name}.new")
+    new.write_text(json.dumps(holds, indent=2) + "\n", encoding="utf-8")
+    new.replace(context.holds)
+
+
+def held(holds: Mapping[str, str], containers: Mapping[str, Container]) -> list[str]:
+    """Those that are down still; one that was started since, by whomever, or made anew is not held any more."""
+    return [
+        name
+        for name, started in holds.items()
+        if name in containers and not containers[name].is_up and containers[name].started_at == started
+    ]
+
+
+def start_by_hand(context: Context, names: Sequence[str]) -> int:
+    holds = read_holds(context)
+    write_holds(context, {name: started for name, started in holds.items() if name not in names})
+    return start_services(context, names)
+
+
+def start_at_boot(context: Context, names: Sequence[str]) -> int:
+    """Leave alone what was stopped on purpose."""
+    resting = held(read_holds(context), wait_for_engine(context, names))
+    for name in names:
+        if name in resting:
+            context.say(f"{name}: left stopped, as it was by hand; to start it: opengeoai start {name}")
+    return start_services(context, [name for name in names if name not in resting])
+
+
+def stop_by_hand(context: Context, names: Sequence[str]) -> int:
+    """Stop services and what needs them, and keep in mind that they were: the next boot leaves them alone."""
+    services = context.config.services
+    also = _dependents_that_are_up(context, names)
+    for name in also:
+        needed = [one for one in services[name].depends_on if one in names or one in also]
+        context.say(f"{name}: has to stop, too, since it needs {', '.join(needed)}")
+    names = [*names, *also]
+    before = wait_for_engine(context, names)
+    holds = {
+        name: started for name, started in read_holds(context).items() if name in services and name not in names
+    }
+    # Kept in mind first: what is stopped while this is interrupted was stopped by hand, too.
+    write_holds(context, {**holds, **{name: before[name].started_at for name in names if name in before}})
+    return stop_services(context, names)
+
+
+def _dependents_that_are_up(context: Context, names: Sequence[str]) -> list[str]:
+    also = dependents(context.config.services, names)
+    containers = wait_for_engine(context, also)
+    return [name for name in also if name in containers and containers[name].is_up]
+
+
+def plan(context: Context, command: str, names: Sequence[str]) -> int:
+    """Say what a command would do."""
+    services = context.config.services
+    if command in ("stop", "restart"):
+        down = [*names, *(_dependents_that_are_up(context, names) if command == "stop" else ())]
+        containers = wait_for_engine(context, down)
+        for name in (name for level in reversed(levels(services)) for name in level):
+            if name in down and name in containers and containers[name].is_up:
+                context.say(f"would stop {name}")
+        if command == "stop":
+            return EXIT_OK
+        for name in names:
+            context.say(f"would start {name}")
+        names = [name for name in select(services, names, with_dependencies=True) if name not in names]
+    containers = wait_for_engine(context, names)
+    for name in names:
+        if name not in containers:
+            context.complain(f"{name}: {describe(None)}")
+        elif not containers[name].is_up:
+            context.say(f"would start {name}")
+    return EXIT_OK if all(name in containers for name in names) else EXIT_FAILED
+
+
 def stop_services(context: Context, names: Sequence[str]) -> int:
     """Stop services, level by level, dependents before what they depend on."""
     services = context.config.services
@@ -604,9 +776,10 @@ def stop_services(context: Context, names: Sequence[str]) -> int:
 
 
 def restart_services(context: Context, names: Sequence[str]) -> int:
-    wait_for_engine(context, names)
+    """Restart only these: what needs them finds them again by itself. It is waited for, too, if it is up."""
+    also = _dependents_that_are_up(context, names)
     stopped = stop_services(context, names)
-    started = start_services(context, select(context.config.services, names, with_dependencies=True))
+    started = start_by_hand(context, select(context.config.services, [*names, *also], with_dependencies=True))
     return stopped or started
 
 
@@ -634,15 +807,350 @@ def wait_services(context: Context, names: Sequence[str], timeout: float) -> int
     return EXIT_FAILED
 
 
-def show_status(context: Context, as_json: bool) -> int:
-    names = select(context.config.services, (), with_dependencies=False)
+# ------------------------------------------------------------------------------------------------------------
+# Status
+
+
+def split_image(image: str | None) -> tuple[str | None, str | None]:
+    """Last part of an image's name, and its version.
+
+    >>> split_image("registry:5000/library/traefik:v3.7@sha256:0")
+    ('traefik', 'v3.7')
+    """
+    if not image:
+        return None, None
+    name, _, digest = image.partition("@")
+    name, _, version = name.rpartition("/")[2].partition(":")
+    return name, version or digest or "latest"
+
+
+def duration(seconds: float) -> str:
+    """A span of time in its two largest units.
+
+    >>> duration(93784)
+    '1d2h'
+    """
+    rest = int(max(0, seconds))
+    parts: list[str] = []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        if count or parts or unit == "s":
+            parts.append(f"{count}{unit}")
+    return "".join(parts[:2])
+
+
+def parse_time(text: str) -> datetime.datetime:
+    """An ISO time stamp; one without a zone is UTC."""
+    moment = datetime.datetime.fromisoformat(short_time(text).replace("Z", "+00:00"))
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+
+
+def load_routes_library(path: str = ROUTES_LIBRARY) -> Any:
+    spec = importlib.util.spec_from_file_location("opengeoai_routes", path)
+    if spec is None or spec.loader is None or not Path(path).is_file():
+        raise ConfigError(f"{path} is missing; the playbook site.yml writes it, run it again")
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up by its name.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def route_row(route: Mapping[str, Any], answer: Any, seconds: float) -> dict[str, Any]:
+    expires = None
+    if answer.expires:
+        moment = datetime.datetime.strptime(answer.expires, "%b %d %H:%M:%S %Y %Z").replace(tzinfo=datetime.UTC)
+        expires = moment.isoformat().replace("+00:00", "Z")
+    return {
+        "route": route["name"],
+        "service": route["service"],
+        "url": answer.url,
+        "answers": not answer.problem,
+        "answer": answer.problem or answer.note or "answers",
+        "latency_ms": round(seconds * 1000),
+        "certificate_expires": expires,
+    }
+
+
+def ask_routes(config: Config) -> list[dict[str, Any]]:
+    """Ask all routes through the proxy, side by side."""
+    library = load_routes_library()
+
+    def one(route: Mapping[str, Any]) -> dict[str, Any]:
+        begin = time.monotonic()
+        answer = library.ask(
+            route,
+            "127.0.0.1",
+            int(config.ports[route["entrypoint"]]),
+            config.ca_file or None,
+            ROUTE_TIMEOUT,
+            config.trust_any_issuer,
+        )
+        return route_row(route, answer, time.monotonic() - begin)
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=8) as pool:
+        return list(pool.map(one, config.routes))
+
+
+def disk_rows(config: Config) -> list[dict[str, Any]]:
+    rows = []
+    for name, path in config.disks.items():
+        row: dict[str, Any] = {"disk": name, "path": path, "used_percent": None, "free_gib": None}
+        with contextlib.suppress(OSError):
+            usage = shutil.disk_usage(path)
+            # What df says: of what is not kept for root.
+            percent = 100 * usage.used / max(1, usage.used + usage.free)
+            row.update(used_percent=round(percent, 1), free_gib=round(usage.free / GIB, 1))
+        rows.append(row)
+    return rows
+
+
+def last_backup(path: str, now: datetime.datetime) -> dict[str, Any] | None:
+    """What the last backup has left, with its age in hours; None if there was none."""
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        age = (now - parse_time(data["finished"])).total_seconds() / 3600
+        return {**data, "ok": data["ok"] is True, "age_hours": round(age, 1)}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+        return {"finished": None, "ok": False, "snapshot": None, "age_hours": None, "error": f"{path}: {exc!r}"}
+
+
+def judge_problems(rows: Sequence[Mapping[str, Any]], routes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What makes a hub unhealthy."""
+    problems = [f"service {row['service']}: {row['detail']}" for row in rows if not row["healthy"]]
+    return problems + [f"route {row['url']}: {row['answer']}" for row in routes if not row["answers"]]
+
+
+def judge_warnings(
+    report: Mapping[str, Any], warn: Mapping[str, int], now: datetime.datetime
+) -> list[str]:
+    """What will be a problem before long."""
+    found = []
+    for row in report["disks"]:
+        if row["used_percent"] is None:
+            found.append(f"disk {row['disk']}: {row['path']} cannot be looked at")
+        elif row["used_percent"] >= warn.get("disk_percent", 100):
+            found.append(
+                f"disk {row['disk']}: {row['path']} is {row['used_percent']:g} % full, {row['free_gib']:g} GiB are free"
+            )
+    days = warn.get("certificate_days", 0)
+    for row in report["routes"]:
+        if row["certificate_expires"]:
+            left = (parse_time(row["certificate_expires"]) - now).days
+            if left < days:
+                found.append(f"certificate of {row['url']}: expires in {left} days")
+    backup = report["backup"]
+    hours = warn.get("backup_hours", 0)
+    if backup is None:
+        found.append("backup: none yet")
+    elif not backup["ok"]:
+        found.append(f"backup: the last one failed{': ' + backup['error'] if backup.get('error') else ''}")
+    elif hours and backup["age_hours"] > hours:
+        found.append(f"backup: the last good one is {backup['age_hours']:g} hours old")
+    return found
+
+
+def build_report(context: Context, quick: bool) -> dict[str, Any]:
+    """All that status tells."""
+    config = context.config
+    names = select(config.services, (), with_dependencies=False)
     containers = context.engine.inspect(names)
-    rows = [status_row(name, containers.get(name)) for name in names]
-    if as_json:
-        context.say(json.dumps(rows, indent=2))
-    else:
-        context.say(table(rows, ("service", "state", "health", "image", "since")))
-    return EXIT_OK if all(row["healthy"] for row in rows) else EXIT_FAILED
+    resting = held(read_holds(context), containers)
+    now = datetime.datetime.now(datetime.UTC)
+    running = [name for name in names if name in containers and containers[name].status == "running"]
+    memory = {} if quick else context.engine.memory(running)
+    rows = []
+    for name in names:
+        row = status_row(name, containers.get(name))
+        row["detail"] = "stopped by hand" if name in resting else describe(containers.get(name))
+        row["stopped_by_hand"] = name in resting
+        row["image_name"], row["version"] = split_image(row["image"])
+        row["uptime_seconds"] = (
+            int((now - parse_time(containers[name].started_at)).total_seconds()) if name in running else None
+        )
+        row["memory"] = memory.get(name)
+        rows.append(row)
+    report: dict[str, Any] = {"domain": config.domain, "services": rows, "routes": [], "disks": [], "backup": None}
+    report["warnings"] = []
+    if not quick:
+        report["routes"] = ask_routes(config)
+        report["disks"] = disk_rows(config)
+        report["backup"] = last_backup(LAST_BACKUP, now)
+        report["warnings"] = judge_warnings(report, config.warn, now)
+    report["problems"] = judge_problems(rows, report["routes"])
+    report["healthy"] = not report["problems"]
+    return report
+
+
+def report_lines(report: Mapping[str, Any]) -> list[str]:
+    """The report for people: one table, and what is not about one service below it."""
+    columns = ["service", "image", "version", "health", "uptime", "memory"]
+    columns += ["route", "answer", "latency", "certificate"] if report["routes"] else []
+    lines: list[dict[str, Any]] = []
+    for row in report["services"]:
+        routes = [route for route in report["routes"] if route["service"] == row["service"]] or [{}]
+        uptime = row["uptime_seconds"]
+        for route in routes:
+            # No single spaces in a cell: what shows the lines may break them there.
+            lines.append(
+                {
+                    "service": row["service"],
+                    "image": row["image_name"],
+                    "version": row["version"],
+                    "health": "stopped" if row["stopped_by_hand"] else row["health"] or row["state"],
+                    "uptime": None if uptime is None else duration(uptime),
+                    "memory": row["memory"],
+                    "route": route.get("url"),
+                    "answer": ("yes" if route["answers"] else "no") if route else None,
+                    "latency": f"{route['latency_ms']}ms" if route else None,
+                    "certificate": (route.get("certificate_expires") or "")[:10] or None,
+                }
+            )
+    result = table(lines, columns).splitlines()
+    result += [
+        f"disk {row['disk']}: {row['path']}: {row['used_percent']} % used, {row['free_gib']} GiB free" for row in report["disks"]
+    ]
+    if report["disks"]:
+        backup = report["backup"]
+        result.append(
+            "last backup: none"
+            if backup is None
+            else f"last backup: {'good' if backup['ok'] else 'FAILED'}, {backup['finished']}, {backup['age_hours']} hours ago,"
+            f" snapshot {backup.get('snapshot')}"
+        )
+    result += [f"WARNING {line}" for line in report["warnings"]]
+    result += [f"PROBLEM {line}" for line in report["problems"]]
+    count = len(report["problems"])
+    return [*result, f"{report['domain']}: " + ("healthy" if not count else f"NOT healthy, problems: {count}")]
+
+
+def show_status(context: Context, as_json: bool, quick: bool) -> int:
+    report = build_report(context, quick)
+    context.say(json.dumps(report, indent=2) if as_json else "\n".join(report_lines(report)))
+    return EXIT_OK if report["healthy"] else EXIT_FAILED
+
+
+# ------------------------------------------------------------------------------------------------------------
+# Logs
+
+
+def check_since(text: str) -> str:
+    """A time as Docker takes it; it would take other text for something else, or fail with words of its own."""
+    if re.fullmatch(r"(\d+h)?(\d+m)?(\d+s)?|\d+", text) and text:
+        return text
+    try:
+        parse_time(text)
+    except ValueError as exc:
+        raise ConfigError(
+            f"--since is {text!r}, and has to be a span such as 10m or 2h30m, or a time such as 2026-01-31T03:00:00Z"
+        ) from exc
+    return text
+
+
+def show_logs(context: Context, names: Sequence[str], lines: int, since: str | None) -> int:
+    if lines < 1:
+        raise ConfigError(f"--lines is {lines}, and has to be 1 or more")
+    options = ["--timestamps", "--tail", str(lines), *(["--since", check_since(since)] if since else [])]
+    result = EXIT_OK
+    for name in names:
+        code, output = context.engine.call("logs", *options, name)
+        context.say(f"== {name}")
+        if code:
+            context.complain(f"{name}: {one_line(output)}")
+            result = EXIT_FAILED
+        elif output:
+            context.say(output.rstrip("\n"))
+    return result
+
+
+# ------------------------------------------------------------------------------------------------------------
+# Teardown
+
+
+def check_removable(path: str) -> Path:
+    """Refuse what cannot be the directory of one service, whatever a variable says."""
+    found = Path(os.path.normpath(path))
+    own = found.parts[1:2] in (("data",), ("mnt",), ("opt",), ("srv",))
+    if not found.is_absolute() or len(found.parts) < (3 if own else 4):
+        raise ConfigError(f"{path} is not removed, since it is no directory of a service; remove it by hand")
+    return found
+
+
+def empty(path: Path) -> None:
+    """Remove a directory; of one that is a mount only what is in it."""
+    for child in list(path.iterdir()):
+        if child.is_dir() and not child.is_symlink() and not child.is_mount():
+            shutil.rmtree(child)
+        elif child.is_dir() and not child.is_symlink():
+            empty(child)
+        else:
+            child.unlink()
+    with contextlib.suppress(OSError):
+        path.rmdir()
+
+
+def unit_files() -> list[Path]:
+    """The units of the stack: the timers first, so that none begins meanwhile."""
+    return sorted(Path(UNITS_DIR).glob("opengeoai-*.*"), key=lambda path: (path.suffix != ".timer", path.name))
+
+
+def teardown(context: Context, arguments: argparse.Namespace) -> int:
+    """Remove the stack. The configuration of this tool goes last, so that an interrupted run can be repeated."""
+    config = context.config
+    if arguments.data is not None and arguments.data != config.domain:
+        raise ConfigError(f"--data is {arguments.data!r}, and this host is {config.domain}; nothing was removed")
+    directories = [check_removable(path) for path in (*config.directories, config.secrets_dir)] if arguments.data else []
+    names = select(config.services, (), with_dependencies=False)
+    containers = wait_for_engine(context, names)
+    images = sorted({one.image for one in containers.values()}) if arguments.images else []
+    said = "would remove" if arguments.dry_run else "removing"
+    units = unit_files()
+    for kind, things in (
+        ("units", [unit.name for unit in units]),
+        ("containers", [name for name in names if name in containers]),
+        ("networks", config.networks),
+        ("images", images),
+        ("directories", [str(path) for path in directories if path.exists()]),
+    ):
+        if things:
+            context.say(f"{said} {kind}: {', '.join(things)}")
+    if arguments.dry_run:
+        return EXIT_OK
+    for unit in units:
+        # The stack's own unit stops the services in order.
+        subprocess.run(["systemctl", "disable", "--now", unit.name], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    failed = stop_services(context, names)
+    steps = [["rm", "--force", name] for name in names if name in containers]
+    steps += [["network", "rm", name] for name in config.networks]
+    steps += [["image", "rm", name] for name in images]
+    for step in steps:
+        code, output = context.engine.call(*step, timeout=120.0)
+        if code and not re.search(r"no such|not found", output, re.I):
+            context.complain(f"docker {' '.join(step)}: {one_line(output)}")
+            failed = EXIT_FAILED
+    if failed:
+        context.complain("not all could be removed; mend what is said above, and run it again")
+        return EXIT_FAILED
+    for unit in units:
+        unit.unlink(missing_ok=True)
+    subprocess.run(["systemctl", "daemon-reload"], stdin=subprocess.DEVNULL, check=False)
+    for directory in directories:
+        if directory.is_dir():
+            empty(directory)
+    if context.holds is not None:
+        context.holds.unlink(missing_ok=True)
+    shutil.rmtree(Path(ROUTES_LIBRARY).parent, ignore_errors=True)
+    Path(arguments.config).unlink(missing_ok=True)
+    Path(sys.argv[0]).resolve().unlink(missing_ok=True)
+    if arguments.data:
+        for parent in config.parents:
+            with contextlib.suppress(OSError):
+                Path(parent).rmdir()
+    kept = [path for path in (*config.directories, config.secrets_dir) if Path(path).exists()]
+    context.say("removed; " + (f"kept: {', '.join(kept)}" if kept else "no data are left"))
+    return EXIT_OK
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -732,11 +1240,22 @@ def build_parser() -> argparse.ArgumentParser:
             one.add_argument("services", nargs="*", metavar="SERVICE", help="default: all")
         return one
 
-    add("start", "start services and what they depend on, in order, each waiting for health")
-    add("stop", "stop services, dependents first")
-    add("restart", "stop services, then start them")
-    status = add("status", "show the state and health of every service", with_services=False)
+    start = add("start", "start services and what they depend on, in order, each waiting for health")
+    start.add_argument("--boot", action="store_true", help="leave alone what was stopped by hand; the unit does it so")
+    stop = add("stop", "stop services and what needs them, dependents first; they stay stopped after a reboot")
+    stop.add_argument("--shutdown", action="store_true", help="the next boot starts them again; the unit does it so")
+    restart = add("restart", "stop services, then start them, and wait for what needs them, too")
+    status = add("status", "show services, routes, certificates, disks and the last backup", with_services=False)
     status.add_argument("--json", action="store_true", help="print JSON")
+    status.add_argument("--quick", action="store_true", help="only the state and health of the services")
+    logs = add("logs", "print the last lines that services wrote")
+    logs.add_argument("--lines", type=int, default=100, metavar="N", help="of each service, at most; default: 100")
+    logs.add_argument("--since", metavar="TIME", help="such as 10m, 2h or 2026-01-31T03:00:00Z")
+    teardown = add("teardown", "remove the stack from this host; data and secrets stay", with_services=False)
+    teardown.add_argument("--images", action="store_true", help="remove the images, too")
+    teardown.add_argument("--data", metavar="DOMAIN", help="remove data, configuration and secrets of this domain, too")
+    for one in (start, stop, restart, teardown):
+        one.add_argument("--dry-run", action="store_true", help="only say what would be done")
     add("info", "print addresses and credentials as JSON (root only)", with_services=False)
     wait = add("wait", "wait until services are healthy, without starting any")
     wait.add_argument("--timeout", type=float, default=300.0, metavar="SECONDS", help="default: 300")
@@ -746,14 +1265,23 @@ def build_parser() -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace, context: Context) -> int:
     services = context.config.services
     if arguments.command == "status":
-        return show_status(context, arguments.json)
+        return show_status(context, arguments.json, arguments.quick)
+    if arguments.command == "teardown":
+        return teardown(context, arguments)
     if arguments.command == "info":
         return show_info(context, os.geteuid())
     if arguments.command == "start":
-        return start_services(context, select(services, arguments.services, with_dependencies=True))
+        names = select(services, arguments.services, with_dependencies=True)
+        if arguments.dry_run:
+            return plan(context, "start", names)
+        return start_at_boot(context, names) if arguments.boot else start_by_hand(context, names)
     names = select(services, arguments.services, with_dependencies=False)
+    if arguments.command == "logs":
+        return show_logs(context, names, arguments.lines, arguments.since)
+    if arguments.command in ("stop", "restart") and arguments.dry_run:
+        return plan(context, arguments.command, names)
     if arguments.command == "stop":
-        return stop_services(context, names)
+        return stop_services(context, names) if arguments.shutdown else stop_by_hand(context, names)
     if arguments.command == "restart":
         return restart_services(context, names)
     return wait_services(context, names, arguments.timeout)
@@ -772,7 +1300,7 @@ def main(argv: Iterable[str] | None = None) -> int:
         signal.signal(one, _on_signal)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        return run(arguments, Context(load_config(arguments.config), DockerCli()))
+        return run(arguments, Context(load_config(arguments.config), DockerCli(), holds=Path(arguments.config).with_name("stopped.json")))
     except ConfigError as exc:
         print(f"opengeoai: {exc}", file=sys.stderr)
         return EXIT_USAGE

@@ -731,23 +731,23 @@ def test_docker_start_stop_status(stack: RealStack) -> None:
     base = stack.add("base")
     side = stack.add("side", check=None, script="exec busybox sleep 600")
     top = stack.add("top", depends_on=["base", "side"])
-    before = stack.run("status")
+    before = stack.run("status", "--quick")
     assert before.returncode == 1
     done = stack.run("start")
     assert (done.returncode, done.stderr) == (0, "")
     # base is not healthy before it has run for a second
     waited = moment(stack.state("top")["StartedAt"]) - moment(stack.state("base")["StartedAt"])
     assert waited >= datetime.timedelta(seconds=1)
-    after = stack.run("status", "--json")
+    after = stack.run("status", "--quick", "--json")
     assert after.returncode == 0
     assert [
-        (row["service"], row["state"], row["health"], row["image"]) for row in json.loads(after.stdout)
+        (row["service"], row["state"], row["health"], row["image"]) for row in json.loads(after.stdout)["services"]
     ] == [
         (base, "running", "healthy", stack.image),
         (side, "running", None, stack.image),
         (top, "running", "healthy", stack.image),
     ]
-    assert stack.run("status").returncode == 0
+    assert stack.run("status", "--quick").returncode == 0
     assert stack.run("wait", "--timeout", "5").returncode == 0
     started = stack.state("base")["StartedAt"]
     assert stack.run("restart", top).returncode == 0
