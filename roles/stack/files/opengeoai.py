@@ -721,7 +721,10 @@ def stop_by_hand(context: Context, names: Sequence[str]) -> int:
     }
     # Kept in mind first: what is stopped while this is interrupted was stopped by hand, too.
     write_holds(context, {**holds, **{name: before[name].started_at for name in names if name in before}})
-    return stop_services(context, names)
+    result = stop_services(context, names)
+    if result == EXIT_OK:
+        context.say(f"stopped until they are started by hand: {', '.join(names)}")
+    return result
 
 
 def _dependents_that_are_up(context: Context, names: Sequence[str]) -> list[str]:
