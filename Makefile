@@ -62,7 +62,7 @@ molecule: $(VENV)/.dev ## bring the stack up on fresh VMs, and test it from outs
 	python -m lab images
 	for scenario in $(SCENARIOS); do molecule test --scenario-name "$$scenario"; done
 
-test-security: $(VENV)/.dev ## change users, secrets, certificates and access on fresh VMs, and try to get in
+test-security: $(VENV)/.dev ## change users, secrets, certificates and access on fresh VMs, try to get in, and take the hub down
 	@begin=$$SECONDS
 	$(MAKE) --no-print-directory molecule SCENARIOS="$(LONG_SCENARIOS)"
 	echo "== test-security passed in $$((SECONDS - begin)) s"

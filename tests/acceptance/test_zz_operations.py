@@ -82,7 +82,8 @@ def test_status_warns_of_disk_certificate_and_backup_without_failing(site: Site,
     place = "/var/lib/opengeoai-backup"
     text = host.check_output("cat /etc/opengeoai/stack.json")
     changed = {**json.loads(text), "warn": {"disk_percent": 1, "certificate_days": 5000, "backup_hours": 26}}
-    host.check_output(f"test ! -e {place}/last.json || mv {place}/last.json {place}/last.kept; mkdir -p {place}; cp -p /etc/opengeoai/stack.json /run/kept")
+    host.check_output(f"test ! -e {place}/last.json || mv {place}/last.json {place}/last.kept; mkdir -p {place}")
+    host.check_output("cp -p /etc/opengeoai/stack.json /run/kept")
     try:
         host.check_output(f"printf %s '{json.dumps(changed)}' > /etc/opengeoai/stack.json")
         _code, found = report(site)
@@ -92,7 +93,8 @@ def test_status_warns_of_disk_certificate_and_backup_without_failing(site: Site,
         host.check_output(f"""printf %s '{{"finished": "2026-01-01T00:00:00Z", "ok": false, "snapshot": ""}}' > {place}/last.json""")
         failed_code, failed = report(site)
     finally:
-        host.check_output(f"mv /run/kept /etc/opengeoai/stack.json; rm -f {place}/last.json; test ! -e {place}/last.kept || mv {place}/last.kept {place}/last.json")
+        host.check_output("mv /run/kept /etc/opengeoai/stack.json")
+        host.check_output(f"rm -f {place}/last.json; test ! -e {place}/last.kept || mv {place}/last.kept {place}/last.json")
         host.run(f"rmdir {place}")
     assert (code, failed_code) == (0, 0)
     kinds = ("disk data:", "disk Docker:", "certificate of https://mlflow.", "backup: the last good one is")

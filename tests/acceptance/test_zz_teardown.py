@@ -95,7 +95,8 @@ def traces(host: Any) -> list[str]:
     """What is left of the stack but data, configuration and secrets."""
     found = host.check_output(
         "docker ps --all --format '{{.Names}}'; docker network ls --format '{{.Name}}' | grep -E '^(traefik-network|opengeoai-)' || true;"
-        " ls -d /etc/systemd/system/opengeoai-* /usr/local/bin/opengeoai /usr/local/lib/opengeoai /etc/opengeoai/stack.json 2>/dev/null || true;"
+        " ls -d /etc/systemd/system/opengeoai-*"
+        " /usr/local/bin/opengeoai /usr/local/lib/opengeoai /etc/opengeoai/stack.json 2>/dev/null || true;"
         f" systemctl is-enabled {UNIT} 2>/dev/null | grep enabled || true"
     )
     return str(found).split()
@@ -104,8 +105,8 @@ def traces(host: Any) -> list[str]:
 def test_a_hub_that_was_taken_down_comes_back_with_data_and_passwords(
     site: Site, host: Any, psql: Psql, http: requests.Session, domain: str, info: dict[str, Any]
 ) -> None:
-    psql.query("CREATE TABLE IF NOT EXISTS kept (what text)")
-    psql.query("INSERT INTO kept VALUES ('through a teardown')")
+    psql("CREATE TABLE IF NOT EXISTS kept (what text)")
+    psql("INSERT INTO kept VALUES ('through a teardown')")
     secrets = secrets_of(host)
     done = play(site, "teardown")
     assert (done.returncode, done.changed) == (0, 1), done.output
@@ -119,7 +120,7 @@ def test_a_hub_that_was_taken_down_comes_back_with_data_and_passwords(
     assert status.returncode != 0
     site.converge()
     assert secrets_of(host) == secrets
-    assert "through a teardown" in psql.query("SELECT what FROM kept")
+    assert "through a teardown" in psql("SELECT what FROM kept")
     given = info["credentials"]["mlflow"]
     ask = f"https://mlflow.{domain}/api/2.0/mlflow/experiments/get?experiment_id=0"
     assert http.get(ask, auth=(given["user"], given["password"]), timeout=10).status_code == 200

@@ -855,6 +855,8 @@ def load_routes_library(path: str = ROUTES_LIBRARY) -> Any:
     module = importlib.util.module_from_spec(spec)
     # Dataclasses look their module up by its name.
     sys.modules[spec.name] = module
+    # It is one small file, and the host is left as the playbook has written it.
+    sys.dont_write_bytecode = True
     spec.loader.exec_module(module)
     return module
 

@@ -830,3 +830,149 @@ def test_docker_signal_ends_a_stop(stack: RealStack) -> None:
         143,
         "opengeoai: stop ended by SIGTERM; containers stay as they are\n",
     )
+
+
+# ------------------------------------------------------------------------------------------------------------
+# Operation
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [([], []), (["mlflow"], []), (["socket_proxy"], ["traefik", "homepage"]), (["postgres", "minio"], ["mlflow"])],
+)
+def test_dependents(names: list[str], expected: list[str]) -> None:
+    assert tool.dependents(services(**STACK), names) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (59.9, "59s"), (61, "1m1s"), (3600, "1h0m"), (93784, "1d2h"), (-3, "0s")]
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert tool.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (None, (None, None)),
+        ("registry:5000/library/traefik:v3.7@sha256:0", ("traefik", "v3.7")),
+        ("registry:5000/traefik", ("traefik", "latest")),
+        ("traefik@sha256:0", ("traefik", "sha256:0")),
+    ],
+)
+def test_split_image(image: str | None, expected: tuple[str | None, str | None]) -> None:
+    assert tool.split_image(image) == expected
+
+
+@pytest.mark.parametrize("text", ["10m", "2h30m", "1700000000", "2026-01-31T03:00:00Z", "2026-01-31"])
+def test_check_since(text: str) -> None:
+    assert tool.check_since(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "10 m", "--follow"])
+def test_check_since_refuses(text: str) -> None:
+    with pytest.raises(tool.ConfigError) as excinfo:
+        tool.check_since(text)
+    assert str(excinfo.value) == (
+        f"--since is {text!r}, and has to be a span such as 10m or 2h30m, or a time such as 2026-01-31T03:00:00Z"
+    )
+
+
+@pytest.mark.parametrize("path", ["/var/lib/opengeoai/minio", "/srv/minio", "/mnt/data/postgres"])
+def test_check_removable(path: str) -> None:
+    assert str(tool.check_removable(path)) == path
+
+
+@pytest.mark.parametrize("path", ["/", "/etc", "/var/lib", "/srv", "minio", "/var/lib/opengeoai/../../etc"])
+def test_check_removable_refuses(path: str) -> None:
+    with pytest.raises(tool.ConfigError) as excinfo:
+        tool.check_removable(path)
+    assert str(excinfo.value) == (
+        f"{path} is not removed, since it is no directory of a service; remove it by hand"
+    )
+
+
+def test_empty_follows_no_links(tmp_path: Path) -> None:
+    outside, inside = tmp_path / "outside", tmp_path / "inside"
+    (outside / "kept").mkdir(parents=True)
+    (inside / "deep").mkdir(parents=True)
+    (inside / "link").symlink_to(outside)
+    (inside / "deep" / "file").write_text("x")
+    tool.empty(inside)
+    assert not inside.exists()
+    assert (outside / "kept").is_dir()
+
+
+NOW = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, "backup: none yet"),
+        ('{"finished": "2026-01-31T11:00:00Z", "ok": true, "snapshot": "ab"}', None),
+        ('{"finished": "2026-01-30T09:00:00Z", "ok": true}', "backup: the last good one is 27 hours old"),
+        ('{"finished": "2026-01-31T11:00:00Z", "ok": false}', "backup: the last one failed"),
+        ('{"ok": true}', "backup: the last one failed: {path}: KeyError('finished')"),
+    ],
+)
+def test_backup_warnings(text: str | None, expected: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "last.json"
+    if text is not None:
+        path.write_text(text)
+    report = {"disks": [], "routes": [], "backup": tool.last_backup(str(path), NOW)}
+    warnings = tool.judge_warnings(report, {"backup_hours": 26}, NOW)
+    assert warnings == ([expected.format(path=path)] if expected else [])
+
+
+def test_disk_and_certificate_warnings() -> None:
+    disks = [
+        {"disk": "data", "path": "/data", "used_percent": 85.0, "free_gib": 3.0},
+        {"disk": "Docker", "path": "/docker", "used_percent": 84.9, "free_gib": 3.1},
+        {"disk": "other", "path": "/other", "used_percent": None, "free_gib": None},
+    ]
+    routes = [
+        {"url": "https://a", "certificate_expires": "2026-02-10T12:00:00Z"},
+        {"url": "https://b", "certificate_expires": "2026-02-20T12:00:00Z"},
+        {"url": "https://c", "certificate_expires": None},
+    ]
+    report = {"disks": disks, "routes": routes, "backup": {"ok": True, "age_hours": 1}}
+    assert tool.judge_warnings(report, {"disk_percent": 85, "certificate_days": 14, "backup_hours": 26}, NOW) == [
+        "disk data: /data is 85 % full, 3 GiB are free",
+        "disk other: /other cannot be looked at",
+        "certificate of https://a: expires in 10 days",
+    ]
+
+
+def test_a_stop_by_hand_outlives_a_boot_until_somebody_starts_it(tmp_path: Path) -> None:
+    engine = FakeEngine(**dict.fromkeys(STACK, GOOD))
+    engine.started = dict.fromkeys(STACK, -5.0)
+    bench = Bench(engine, STACK)
+    bench.context.holds = tmp_path / "stopped.json"
+    assert tool.stop_by_hand(bench.context, ["minio"]) == 0
+    assert bench.lines[0] == "mlflow: has to stop, too, since it needs minio"
+    assert [event for _now, event in engine.events] == ["stop mlflow", "stop minio"]
+    assert sorted(json.loads(bench.context.holds.read_text())) == ["minio", "mlflow"]
+    names = tool.select(services(**STACK), (), True)
+    # As at a shutdown and the next boot.
+    tool.stop_services(bench.context, names)
+    assert tool.start_at_boot(bench.context, names) == 0
+    assert sorted(set(STACK) - set(engine.started)) == ["minio", "mlflow"]
+    assert tool.start_by_hand(bench.context, names) == 0
+    assert not bench.context.holds.exists()
+    assert set(engine.started) == set(STACK)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '"x"'])
+def test_unreadable_holds_hold_nothing(text: str, tmp_path: Path) -> None:
+    bench = Bench(FakeEngine(), STACK)
+    bench.context.holds = tmp_path / "stopped.json"
+    bench.context.holds.write_text(text)
+    assert tool.read_holds(bench.context) == {}
+    assert "so nothing counts as stopped on purpose" in bench.errors[0]
+
+
+def test_a_container_that_was_started_since_is_not_held() -> None:
+    down = tool.Container(name="a", status="exited", started_at="2026-01-01T00:00:00Z")
+    assert tool.held({"a": down.started_at, "gone": "x"}, {"a": down}) == ["a"]
+    assert tool.held({"a": "2025-12-31T00:00:00Z"}, {"a": down}) == []
