@@ -1102,7 +1102,7 @@ def unit_files() -> list[Path]:
 
 
 def teardown(context: Context, arguments: argparse.Namespace) -> int:
-    """Remove the stack. The configuration of this tool goes last, so that an interrupted run can be repeated."""
+    """Remove the stack; this tool goes near the end, so that an interrupted run can be repeated."""
     config = context.config
     if arguments.data is not None and arguments.data != config.domain:
         raise ConfigError(f"--data is {arguments.data!r}, and this host is {config.domain}; nothing was removed")
@@ -1147,8 +1147,9 @@ def teardown(context: Context, arguments: argparse.Namespace) -> int:
     if context.holds is not None:
         context.holds.unlink(missing_ok=True)
     shutil.rmtree(Path(ROUTES_LIBRARY).parent, ignore_errors=True)
-    Path(arguments.config).unlink(missing_ok=True)
+    # Without the tool nobody asks for its configuration.
     Path(sys.argv[0]).resolve().unlink(missing_ok=True)
+    Path(arguments.config).unlink(missing_ok=True)
     if arguments.data:
         for parent in config.parents:
             with contextlib.suppress(OSError):
