@@ -286,6 +286,12 @@ def mlflow_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     return [problem for problem in found if problem] + user_problems(variables)
 
 
+def percent_problem(variable: str, value: t.Any) -> str | None:
+    """A message if the value is no share of a whole."""
+    good = isinstance(value, int) and 1 <= value <= 100
+    return None if good else f"{variable} is {value!r}: a disk is full to between 1 and 100 percent, such as 85"
+
+
 def first_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """Problems of what everything else is derived from: only without these can the other variables be read at all."""
     return [problem for problem in (domain_problem("stack_domain", variables.get("stack_domain")),) if problem]
@@ -316,6 +322,8 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
             found.append(middlewares_problem(variable, value))
         elif variable.endswith("_bcrypt_rounds"):
             found.append(rounds_problem(variable, value))
+        elif variable == "stack_warn_disk_percent":
+            found.append(percent_problem(variable, value))
         elif variable == "docker_firewall_allowed":
             found.append(allowed_problem(variable, value))
         elif variable in ("mlflow_user", "traefik_user"):
@@ -341,6 +349,7 @@ __all__ = (
     "named_problem",
     "nested_paths",
     "path_problem",
+    "percent_problem",
     "problems",
     "registry_problem",
     "secret_problem",

@@ -448,6 +448,8 @@ GOOD: dict[str, Any] = {
         ({"mlflow_s3_secret_key": "short"}, ["mlflow_s3_secret_key (not shown) has 5 characters: use 8 or more"]),
         # Others do not hash theirs, and the registry's rules are its own.
         ({"postgres_gis_password": "x" * 100, "docker_registry_password": "x"}, []),
+        ({"stack_warn_disk_percent": 100}, []),
+        ({"stack_warn_disk_percent": 850}, ["stack_warn_disk_percent is 850: a disk is full to between 1 and 100 percent, such as 85"]),
         ({"stack_acme_email": None}, ["stack_acme_email is not set: an ACME server needs an e-mail address, such as admin@example.org"]),
         (
             {"stack_domain": "hub"},
