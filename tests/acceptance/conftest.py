@@ -232,3 +232,11 @@ def _settled(host: Any, _patience: list[float]) -> None:
     _patience[0] = 5.0
     wait_until(lambda: not unhealthy(host), seconds, "all services healthy before the test")
     _patience[0] = seconds
+
+
+@pytest.fixture
+def whole(host: Any) -> Iterator[None]:
+    """Whatever a test stops is up again after it."""
+    yield
+    host.check_output("opengeoai start")
+    assert unhealthy(host) == []

@@ -174,6 +174,11 @@ def unhealthy(host: Any) -> list[str]:
     return [one["Name"] for one in json.loads(found.stdout) if not is_healthy(one)]
 
 
+def states(host: Any) -> dict[str, str]:
+    """What the engine says of each container."""
+    return {name: one["State"]["Status"] for name, one in docker_inspect(host, *SERVICES).items()}
+
+
 def identities(host: Any) -> dict[str, str]:
     """The containers by name: a container that was made anew is another one, and so is one that was started again."""
     return {name: container["Id"] + container["State"]["StartedAt"] for name, container in docker_inspect(host, *SERVICES).items()}
@@ -419,3 +424,8 @@ def watched_processes(host: Any) -> Iterator[Callable[[], str]]:
         yield lambda: str(host.check_output(f"cat {place}/seen"))
     finally:
         host.check_output(f"rm -r {place}")
+
+
+def play(site: Site, name: str, *arguments: str, **variables: Any) -> SiteRun:
+    """Run a playbook by its name in the collection."""
+    return site.run("-e", json.dumps(variables), *arguments, playbook=f"opengeoai.hub.{name}")

@@ -6,33 +6,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
-from .support import SERVICES, Site, SiteRun, docker_inspect, unhealthy
+from .support import SERVICES, Site, docker_inspect, play, states, unhealthy
 
 HELD = "/etc/opengeoai/stopped.json"
-
-
-def play(site: Site, name: str, *arguments: str, **variables: Any) -> SiteRun:
-    """Run a playbook by its name in the collection."""
-    return site.run("-e", json.dumps(variables), *arguments, playbook=f"opengeoai.hub.{name}")
-
-
-def states(host: Any) -> dict[str, str]:
-    """What the engine says of each container."""
-    return {name: one["State"]["Status"] for name, one in docker_inspect(host, *SERVICES).items()}
-
-
-@pytest.fixture
-def whole(site: Site, host: Any) -> Iterator[None]:
-    """Whatever a test stops is up again after it."""
-    yield
-    host.check_output("opengeoai start")
-    assert unhealthy(host) == []
 
 
 def report(site: Site) -> tuple[int, dict[str, Any]]:

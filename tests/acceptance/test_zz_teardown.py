@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,29 +16,11 @@ from lab.engine import docker
 from lab.machine import wait_for_ssh
 from lab.settings import container_name
 
-from .support import SECRETS_DIR, SERVICES, Psql, Site, SiteRun, docker_inspect, unhealthy, wait_until
+from .support import SECRETS_DIR, SERVICES, Psql, Site, play, states, wait_until
 
 pytestmark = pytest.mark.operations
 UNIT = "opengeoai-stack"
 DOMAIN_DATA = "/var/lib/opengeoai"
-
-
-def play(site: Site, name: str, *arguments: str, **variables: Any) -> SiteRun:
-    """Run a playbook by its name in the collection."""
-    return site.run("-e", json.dumps(variables), *arguments, playbook=f"opengeoai.hub.{name}")
-
-
-def states(host: Any) -> dict[str, str]:
-    """What the engine says of each container."""
-    return {name: one["State"]["Status"] for name, one in docker_inspect(host, *SERVICES).items()}
-
-
-@pytest.fixture
-def whole(host: Any) -> Iterator[None]:
-    """Whatever a test stops is up again after it."""
-    yield
-    host.check_output("opengeoai start")
-    assert unhealthy(host) == []
 
 
 @pytest.mark.usefixtures("whole")

@@ -6,8 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -15,3 +21,31 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "collections"))
 # For `import lab`, wherever pytest is started.
 sys.path.insert(1, str(ROOT))
+
+
+@pytest.fixture
+def interrupted() -> Callable[..., AbstractContextManager[None]]:
+    """A place in which the process goes away right behind so many calls of some functions of a module, and has to."""
+
+    @contextlib.contextmanager
+    def place(module: Any, functions: tuple[str, ...], calls: int) -> Iterator[None]:
+        left = calls
+
+        def ending(function: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*arguments: Any, **keywords: Any) -> Any:
+                nonlocal left
+                result = function(*arguments, **keywords)
+                if left == 0:
+                    raise KeyboardInterrupt
+                left -= 1
+                return result
+
+            return call
+
+        with pytest.MonkeyPatch.context() as patch:
+            for name in functions:
+                patch.setattr(module, name, ending(getattr(module, name)))
+            with pytest.raises(KeyboardInterrupt):
+                yield
+
+    return place

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._secrets import (
     SecretsResult,
     check_secret_value,
     generate_secret,
-    merge_owners,
     merge_requests,
     read_owners,
     read_staged,
@@ -318,10 +318,6 @@ def test_unwanted(known: dict[str, list[str]], wanted: dict[str, list[str]], req
     assert unwanted(known, wanted, requested) == expected
 
 
-def test_merge_owners() -> None:
-    assert merge_owners({"a": ["y", "x"], "b": ["z"]}, {"a": ["w"], "c": []}) == {"a": ["w", "x", "y"], "b": ["z"], "c": []}
-
-
 def owned(path: Path, names: dict[str, list[str]], **more: Any) -> SecretsResult:
     """Keep the secrets of some owners."""
     requests = [SecretRequest(name) for name in sorted({name for one in names.values() for name in one})]
@@ -371,27 +367,12 @@ def test_what_is_removed_is_not_rotated_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("then", [["b"], ["b", "c"], []], ids=["again", "another", "none"])
 @pytest.mark.parametrize("steps", range(4))
 def test_an_interruption_leaves_nothing_that_is_unknown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int, then: list[str]
+    tmp_path: Path, interrupted: Callable[..., Any], steps: int, then: list[str]
 ) -> None:
     owned(tmp_path, {"web": ["a"]})
-    left = [steps]
-
-    def step(function: Any) -> Any:
-        def call(*arguments: Any, **keywords: Any) -> Any:
-            result = function(*arguments, **keywords)
-            if left[0] == 0:
-                raise KeyboardInterrupt
-            left[0] -= 1
-            return result
-
-        return call
-
-    with monkeypatch.context() as patch:
-        for name in ("write_file", "remove_file"):
-            patch.setattr(_secrets, name, step(getattr(_secrets, name)))
-        # The record, the new secret, the removal of the old one, the record.
-        with pytest.raises(KeyboardInterrupt):
-            owned(tmp_path, {"web": ["b"]})
+    # The record, the new secret, the removal of the old one, the record.
+    with interrupted(_secrets, ("write_file", "remove_file"), steps):
+        owned(tmp_path, {"web": ["b"]})
     owned(tmp_path, {"web": then})
     assert names_in(tmp_path) == set(then)
     assert read_owners(str(tmp_path)) == {"web": then}

@@ -30,6 +30,8 @@ A, B = fingerprint(b"a"), fingerprint(b"b")
         ({"/x": [A]}, {"/x": [A]}, {"/x": [A]}),
         ({"/x": [A]}, {"/x": [B]}, {"/x": sorted([A, B])}),
         ({"/x": [A]}, {"/y": [B]}, {"/x": [A], "/y": [B]}),
+        # Names of secrets by owner are kept in the same way.
+        ({"a": ["y", "x"], "b": ["z"]}, {"a": ["w"], "c": []}, {"a": ["w", "x", "y"], "b": ["z"], "c": []}),
     ],
 )
 def test_with_wanted(known: Written, wanted: Written, expected: Written) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -271,27 +272,12 @@ def test_without_a_record_nothing_is_removed(tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.parametrize("then", [["b"], ["a"], []], ids=["again", "back", "none"])
 @pytest.mark.parametrize("steps", range(4))
 def test_an_interruption_leaves_nothing_behind(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, steps: int, then: list[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], interrupted: Callable[..., Any], steps: int, then: list[str]
 ) -> None:
     record(capsys, tmp_path, "a")
-    left = [steps]
-
-    def step(function: Any) -> Any:
-        def call(*arguments: Any, **keywords: Any) -> Any:
-            result = function(*arguments, **keywords)
-            if left[0] == 0:
-                raise KeyboardInterrupt
-            left[0] -= 1
-            return result
-
-        return call
-
-    with monkeypatch.context() as patch:
-        for name in ("write_file", "write_written", "remove_file"):
-            patch.setattr(file_tree, name, step(getattr(file_tree, name)))
-        # The record, the new file, the removal of the old one, the record.
-        arguments = {"files": [{"path": str(tmp_path / "b"), "content": "x", "reader": "web", **ME}], "records": str(tmp_path)}
-        with patch_module_args(arguments), pytest.raises(KeyboardInterrupt):
-            file_tree.main()
+    # The record, the new file, the removal of the old one, the record.
+    arguments = {"files": [{"path": str(tmp_path / "b"), "content": "x", "reader": "web", **ME}], "records": str(tmp_path)}
+    with interrupted(file_tree, ("write_file", "write_written", "remove_file"), steps), patch_module_args(arguments):
+        file_tree.main()
     record(capsys, tmp_path, "z", *then)
     assert names_in(tmp_path) == {"z", *then}
