@@ -14,7 +14,9 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 
-# Instructions to this action, which the module does not know.
+from ansible_collections.opengeoai.hub.plugins.module_utils._written import by_reader
+
+# Instructions that this action has carried out before the module runs.
 _OWN_KEYS = ("template", "sensitive", "role")
 
 
@@ -24,12 +26,11 @@ def readers_of(
     """What each reader of the files has to know: a digest of all it depends on, and whether any of that changed just now."""
     return {
         reader: {
-            "digest": digest_of([file for file in files if file.get("reader") == reader], key),
-            "restart": any(
-                file["path"] in changed_paths for file in files if file.get("reader") == reader and file.get("restart", True)
-            ),
+            "digest": digest_of(own, key),
+            "restart": any(file["path"] in changed_paths for file in own if file.get("restart", True)),
         }
-        for reader in dict.fromkeys(file["reader"] for file in files if file.get("reader"))
+        for reader, own in by_reader(files).items()
+        if reader
     }
 
 

@@ -36,6 +36,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._files import (
     remove_file,
     write_file,
 )
+from ansible_collections.opengeoai.hub.plugins.module_utils._written import with_wanted
 
 SECRET_TYPES = ("password", "hex")
 DEFAULT_LENGTH = 32
@@ -193,11 +194,6 @@ def read_owners(path: str) -> dict[str, list[str]]:
         raise ValueError(f"{file} does not say who wants which secret; remove it, and what is no longer wanted by hand") from exc
 
 
-def merge_owners(known: t.Mapping[str, t.Sequence[str]], wanted: t.Mapping[str, t.Sequence[str]]) -> dict[str, list[str]]:
-    """All that each owner wants or has wanted."""
-    return {owner: sorted({*known.get(owner, ()), *wanted.get(owner, ())}) for owner in {**known, **wanted}}
-
-
 def unwanted(
     known: t.Mapping[str, t.Sequence[str]], wanted: t.Mapping[str, t.Sequence[str]], requested: t.Container[str]
 ) -> list[str]:
@@ -326,7 +322,7 @@ def _reconcile_files(
     wanted_owners = {**known_owners, **{owner: sorted(set(names)) for owner, names in (owners or {}).items()}}
     obsolete = unwanted(known_owners, owners or {}, found)
     # Before the files: until the last of the unwanted is gone, and also if a new one is unwanted again right away, the record has it.
-    merged_owners = merge_owners(known_owners, wanted_owners)
+    merged_owners = with_wanted(known_owners, wanted_owners)
     if merged_owners != known_owners and not dry_run:
         _write_owners(path, merged_owners, ownership)
     staged = _rotate(path, requests, found, ownership, result, dry_run, rotate, promote, obsolete)
@@ -378,7 +374,6 @@ __all__ = (
     "check_secret_value",
     "choose_staged",
     "generate_secret",
-    "merge_owners",
     "merge_requests",
     "parse_request",
     "read_owners",

@@ -23,6 +23,14 @@ Written = dict[str, list[str]]
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
+def by_reader(files: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, list[t.Mapping[str, t.Any]]]:
+    """Files by who reads them; those of nobody in particular under an empty name."""
+    result: dict[str, list[t.Mapping[str, t.Any]]] = {}
+    for file in files:
+        result.setdefault(file.get("reader") or "", []).append(file)
+    return result
+
+
 def fingerprint(content: bytes) -> str:
     """What tells a content from another one."""
     return hashlib.sha256(content).hexdigest()
@@ -50,8 +58,8 @@ def write_written(record: str, written: Written, ownership: Ownership) -> None:
     write_file(record, json.dumps(written, indent=2, sort_keys=True).encode(), ownership)
 
 
-def with_wanted(known: Written, wanted: Written) -> Written:
-    """What may be there while the wanted files are being written."""
+def with_wanted(known: t.Mapping[str, t.Sequence[str]], wanted: t.Mapping[str, t.Sequence[str]]) -> dict[str, list[str]]:
+    """What a record has to hold while a run brings about what is wanted: that, and what earlier runs have left."""
     return {path: sorted({*known.get(path, ()), *wanted.get(path, ())}) for path in {**known, **wanted}}
 
 
@@ -75,4 +83,4 @@ def leftovers(known: Written, wanted: t.Container[str]) -> list[str]:
     ]
 
 
-__all__ = ("Written", "fingerprint", "leftovers", "read_written", "with_wanted", "write_written", "written_for_others")
+__all__ = ("Written", "by_reader", "fingerprint", "leftovers", "read_written", "with_wanted", "write_written", "written_for_others")

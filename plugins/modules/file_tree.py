@@ -164,6 +164,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._files import (
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._quiet_module import QuietModule
 from ansible_collections.opengeoai.hub.plugins.module_utils._written import (
+    by_reader,
     fingerprint,
     leftovers,
     read_written,
@@ -191,13 +192,6 @@ def _ownership(item: t.Mapping[str, t.Any]) -> Ownership:
 def _content(item: t.Mapping[str, t.Any]) -> bytes:
     text: str = item["secret_content"] if item["content"] is None else item["content"]
     return text.encode()
-
-
-def _by_reader(items: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, list[t.Mapping[str, t.Any]]]:
-    result: dict[str, list[t.Mapping[str, t.Any]]] = {}
-    for item in items:
-        result.setdefault(item["reader"] or "", []).append(item)
-    return result
 
 
 class Tree:
@@ -285,7 +279,9 @@ class Tree:
             write_written(record, meanwhile, _OF_RECORD)
         for item in items:
             self.file(item)
-        for path in leftovers(known, {*wanted, *written_for_others(record)}):
+        # In most runs nothing is unwanted, and what others have written need not be read.
+        kept = {*wanted, *written_for_others(record)} if known.keys() - wanted.keys() else wanted
+        for path in leftovers(known, kept):
             self._note(path, "(a file that is no longer wanted)\n", "absent\n")
             if not self.check_mode:
                 remove_file(path)
@@ -341,7 +337,7 @@ def main() -> None:
         for file in module.params["files"]:
             if file["content"] is None and file["secret_content"] is None:
                 raise ValueError(f"{file['path']}: the template {file['template']!r} was not rendered; call this module as an action")
-        for reader, files in _by_reader(module.params["files"]).items():
+        for reader, files in by_reader(module.params["files"]).items():
             tree.files(files, module.params["records"] and reader and os.path.join(module.params["records"], f"{reader}.json"))
     except (ValueError, OSError) as exc:
         module.fail_json(msg=str(exc), changed=bool(tree.changed), changed_paths=tree.changed)

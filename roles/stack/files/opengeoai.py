@@ -432,14 +432,14 @@ class DockerCli:
     def __init__(self, program: str = "docker") -> None:
         self.program = program
 
-    def call(self, *arguments: str, timeout: float = COMMAND_MARGIN) -> tuple[int, str]:
-        """Exit code and output, errors among it."""
+    def _run(self, *arguments: str, stderr: int, timeout: float = COMMAND_MARGIN) -> subprocess.CompletedProcess[str]:
         try:
-            done = subprocess.run(
+            # subprocess.run kills the child when a signal ends the wait.
+            return subprocess.run(
                 [self.program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stderr=stderr,
                 text=True,
                 errors="replace",
                 check=False,
@@ -449,6 +449,10 @@ class DockerCli:
             raise EngineError(f"cannot run {self.program}: {exc.strerror}") from exc
         except subprocess.TimeoutExpired as exc:
             raise EngineError(f"docker {arguments[0]} did not answer within {timeout:g} s") from exc
+
+    def call(self, *arguments: str, timeout: float = COMMAND_MARGIN) -> tuple[int, str]:
+        """Exit code and output, errors among it."""
+        done = self._run(*arguments, stderr=subprocess.STDOUT, timeout=timeout)
         return done.returncode, done.stdout
 
     def memory(self, names: Sequence[str]) -> dict[str, str]:
@@ -462,21 +466,7 @@ class DockerCli:
     def inspect(self, names: Sequence[str]) -> dict[str, Container]:
         if not names:
             return {}
-        try:
-            # subprocess.run kills the child when a signal ends the wait.
-            done = subprocess.run(
-                [self.program, "inspect", "--type", "container", *names],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=False,
-                timeout=COMMAND_MARGIN,
-            )
-        except OSError as exc:
-            raise EngineError(f"cannot run {self.program}: {exc.strerror}") from exc
-        except subprocess.TimeoutExpired as exc:
-            raise EngineError(f"docker inspect did not answer within {COMMAND_MARGIN:g} s") from exc
+        done = self._run("inspect", "--type", "container", *names, stderr=subprocess.PIPE)
         return parse_inspect(names, done.returncode, done.stdout, done.stderr)
 
     def start(self, timeouts: Mapping[str, float]) -> dict[str, str]:
