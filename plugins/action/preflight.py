@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import pathlib
 import typing as t
 
@@ -27,13 +28,17 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
     problems,
     structure_problem,
 )
+from ansible_collections.opengeoai.hub.plugins.module_utils._variable_names import misspelt, unread
 
 # What roles use as a number may be given as text on the command line.
 NUMBERS = frozenset({"int", "float"})
 COLLECTION = "opengeoai.hub."
 ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
+# Of the playbooks that begin with these checks.
+PLAYBOOK_VARIABLES = ("stack_hosts", "rotate_secrets")
 
 
+@functools.cache
 def role_options(role: str) -> dict[str, t.Any]:
     """The options of a role's main entry point; none if it has no specification."""
     path = ROLES / role / "meta" / "argument_specs.yml"
@@ -41,6 +46,16 @@ def role_options(role: str) -> dict[str, t.Any]:
         return {}
     specs: dict[str, t.Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]
     return specs.get("main", {}).get("options") or {}
+
+
+def known_variables() -> set[str]:
+    """The variables of the playbooks and of all roles, of those that are not in the play too."""
+    return {*PLAYBOOK_VARIABLES, *(name for path in ROLES.iterdir() for name in role_options(path.name))}
+
+
+def service_roles() -> list[str]:
+    """Roles with an image: names that hardly anybody else's variables begin with."""
+    return ["stack", *(path.name for path in ROLES.iterdir() if f"{path.name}_image" in role_options(path.name))]
 
 
 def _type_problem(name: str, kind: str, value: t.Any) -> str | None:
@@ -75,14 +90,17 @@ class ActionModule(ActionBase):
             found += validated.error_messages
             values.update(given)
             values.update({name: validated.validated_parameters[name] for name, kind in types.items() if kind in NUMBERS})
-        # What follows relies on the types.
-        self._fail_on(found)
         # Users have passwords by names of their own.
-        values.update(self._values(user_secrets(values.get("mlflow_users")), variables))
+        passwords = user_secrets(values.get("mlflow_users"))
+        others, known = variables.keys() - set(passwords), known_variables()
+        # What follows relies on the types.
+        self._fail_on(found + misspelt(others, known))
+        values.update(self._values(passwords, variables))
         self._fail_on(problems(values))
+        result["warnings"] = unread(others, known, service_roles())
         files = self._certificate_files(values, variables)
         if values.get("traefik_certificates") == "files":
-            result["warnings"] = self._check_certificate(files, variables)
+            result["warnings"] += self._check_certificate(files, variables)
         result.update(changed=False, roles=roles)
         return result
 

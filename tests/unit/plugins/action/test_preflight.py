@@ -72,3 +72,21 @@ def test_wrong_types_are_refused_without_a_traceback(changes: dict[str, Any], na
     found = refusal(**changes)
     assert [one.split()[0] for one in found][:1] == names
     assert not any("'secret'" in one for one in found)
+
+
+def test_a_misspelt_variable_is_refused_with_all_other_problems() -> None:
+    found = refusal(mlfow_workers=3, mlflow_job_execution="true", rotate_secret=["minio"])
+    assert [one.split()[0] for one in found] == ["mlflow_job_execution", "mlfow_workers", "rotate_secret"]
+    assert "did you mean mlflow_workers?" in found[1]
+
+
+def test_a_variable_of_a_role_that_is_not_in_the_play_is_known() -> None:
+    assert preflight(socket_proxy_image="docker.io/library/haproxy:3.2.9")["warnings"] == []
+
+
+def test_a_password_of_a_user_is_known() -> None:
+    users = [{"name": "alice"}, {"name": "Zoë", "secret": "mlflow_user_zoe_password"}]
+    given = {"mlflow_user_alice_password": "correct horse", "mlflow_user_zoe_password": "battery staple"}
+    assert preflight(mlflow_users=users, **given)["warnings"] == []
+    (warning,) = preflight(mlflow_users=users[1:], **given)["warnings"]
+    assert warning.startswith("mlflow_user_alice_password is set")
