@@ -79,8 +79,9 @@ class ActionModule(ActionBase):
         for role in roles:
             options = role_options(role)
             secrets = [name for name, option in options.items() if option.get("no_log")]
-            found += self._unreadable(secrets, variables)
-            self._fail_on(found)
+            if unreadable := self._unreadable(secrets, variables):
+                found += unreadable
+                continue
             given = self._values(options, variables)
             types = {name: options[name].get("type", "str") for name in given}
             # Roles use what is given and not what the specification would make of it.
