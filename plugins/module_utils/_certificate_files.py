@@ -14,8 +14,12 @@ import itertools
 import typing as t
 from dataclasses import dataclass
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+try:
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+except ImportError:
+    # ansible-core needs it itself, so that every controller has it; only a test of imports goes without.
+    pass
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._local_ca import (
     certificate_hosts,

@@ -508,7 +508,8 @@ def _reconcile_files(
     ):
         if os.path.lexists(path) and mend_ownership(path, ownership, dry_run=dry_run):
             result.mended.append(path)
-    assert chain_pem is not None  # reasons_to_issue has a reason for a missing one
+    if chain_pem is None:
+        raise AssertionError("reasons_to_issue has a reason for a missing certificate")
     result.after = describe_certificates(authority.certificate_pem, chain_pem)
     result.ca_pem = authority.certificate_pem.decode("utf-8", "replace")
     result.ca_expires = format_time(not_after(authority.certificate))

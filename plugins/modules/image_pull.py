@@ -47,9 +47,16 @@ pulled:
   elements: str
 """
 
+import concurrent.futures
 import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
+
+
+def pull(image: str) -> str:
+    """Pull one image, and return what went wrong."""
+    done = subprocess.run(["docker", "pull", "--quiet", image], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return done.stderr.strip() or f"docker ended with {done.returncode}" if done.returncode else ""
 
 
 def main() -> None:
@@ -60,14 +67,9 @@ def main() -> None:
     images: list[str] = module.params["images"]
     if module.check_mode:
         module.exit_json(changed=bool(images), pulled=images)
-    pulls = {
-        image: subprocess.Popen(
-            ["docker", "pull", "--quiet", image], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        for image in images
-    }
-    errors = {image: pull.communicate()[1].strip() for image, pull in pulls.items()}
-    failed = [f"{image}: {errors[image]}" for image, pull in pulls.items() if pull.returncode != 0]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=len(images) or 1) as pool:
+        errors = dict(zip(images, pool.map(pull, images), strict=True))
+    failed = [f"{image}: {error}" for image, error in errors.items() if error]
     if failed:
         module.fail_json(msg="These images could not be pulled:\n- " + "\n- ".join(failed))
     module.exit_json(changed=bool(images), pulled=images)

@@ -213,7 +213,6 @@ def test_reconcile_follows_no_link(tmp_path: Path) -> None:
     )
 
 
-
 def test_reconcile_dry_run_writes_nothing(tmp_path: Path) -> None:
     directory = tmp_path / "s"
     result = reconcile_secrets(str(directory), [SecretRequest("a")], *ME, dry_run=True)
@@ -227,8 +226,6 @@ def test_reconcile_dry_run_writes_nothing(tmp_path: Path) -> None:
     assert (result.updated, result.values, (directory / "a").read_text()) == (["a"], {"a": "y"}, "x")
 
 
-
-
 def test_interrupted_write_leaves_the_old_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reconcile_secrets(str(tmp_path), [SecretRequest("a", value="old")], *ME)
 
@@ -239,7 +236,6 @@ def test_interrupted_write_leaves_the_old_value(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(KeyboardInterrupt):
         reconcile_secrets(str(tmp_path), [SecretRequest("a", value="new")], *ME)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
-
 
 
 def test_another_writer_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
