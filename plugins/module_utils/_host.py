@@ -100,6 +100,19 @@ def taken_ports(
     ]
 
 
+UNIT_PROPERTIES = ("Id", "ActiveState", "UnitFileState", "NeedDaemonReload")
+
+
+def units_up(shown: str) -> list[str]:
+    """Those units of systemd that are as they should be: started, started again at boot, and read as they are on disk.
+
+    :param shown: what `systemctl show` says of their `UNIT_PROPERTIES`.
+    """
+    as_it_should_be = {"ActiveState": "active", "UnitFileState": "enabled", "NeedDaemonReload": "no"}
+    units = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in shown.split("\n\n"))
+    return [unit["Id"] for unit in units if "Id" in unit and as_it_should_be.items() <= unit.items()]
+
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -158,6 +171,7 @@ def name_problems(
 
 
 __all__ = (
+    "UNIT_PROPERTIES",
     "Listener",
     "listeners",
     "missing_images",
@@ -168,4 +182,5 @@ __all__ = (
     "parse_os_release",
     "parse_subnets",
     "taken_ports",
+    "units_up",
 )

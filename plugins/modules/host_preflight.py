@@ -38,6 +38,11 @@ options:
     type: list
     elements: str
     default: []
+  units:
+    description: Names of systemd's units that are looked at.
+    type: list
+    elements: str
+    default: []
   data_path:
     description: Directory that will hold the data; its file system, or that of its nearest existing parent, is measured.
     type: path
@@ -120,6 +125,11 @@ missing_packages:
   returned: always
   type: list
   elements: str
+units_up:
+  description: Those of O(units) that are started, enabled, and loaded as they are on disk.
+  returned: always
+  type: list
+  elements: str
 apparmor:
   description: Whether the kernel confines programs by AppArmor.
   returned: always
@@ -177,6 +187,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
+    UNIT_PROPERTIES,
     Listener,
     listeners,
     missing_images,
@@ -187,6 +198,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     parse_os_release,
     parse_subnets,
     taken_ports,
+    units_up,
 )
 
 SOCKET = "/run/docker.sock"
@@ -271,6 +283,14 @@ def installed_packages() -> str:
     return subprocess.run(query, capture_output=True, text=True, check=False, timeout=60).stdout
 
 
+def shown_units(units: t.Sequence[str]) -> str:
+    """What systemd says of some units; empty without systemd."""
+    if not units or not shutil.which("systemctl"):
+        return ""
+    query = ["systemctl", "show", f"--property={','.join(UNIT_PROPERTIES)}", "--", *units]
+    return subprocess.run(query, capture_output=True, text=True, check=False, timeout=60).stdout
+
+
 def resolve(name: str) -> list[str]:
     """The addresses of a name; none if it does not resolve."""
     try:
@@ -295,6 +315,7 @@ def main() -> None:
             "ports": {"type": "list", "elements": "list", "default": []},
             "images": {"type": "list", "elements": "str", "default": []},
             "packages": {"type": "list", "elements": "str", "default": []},
+            "units": {"type": "list", "elements": "str", "default": []},
             "data_path": {"type": "path", "required": True},
             "docker_path": {"type": "path", "default": "/var/lib/docker"},
             "min_disk_gb": {"type": "float", "default": 10},
@@ -351,6 +372,7 @@ def main() -> None:
         "distribution": distribution,
         "codename": release.get("VERSION_CODENAME", ""),
         "missing_packages": missing_packages(module.params["packages"], installed_packages()),
+        "units_up": units_up(shown_units(module.params["units"])),
         "apparmor": read("/sys/module/apparmor/parameters/enabled").startswith("Y"),
         **engine,
         "docker_gid": os.stat(SOCKET).st_gid if os.path.exists(SOCKET) else None,

@@ -21,6 +21,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     parse_os_release,
     parse_subnets,
     taken_ports,
+    units_up,
 )
 
 
@@ -227,3 +228,28 @@ AAAA = (
 )
 def test_name_problems_of_ipv6(resolved: list[str], own: list[str], forwarded: list[str], ipv6: bool, expected: list[str]) -> None:
     assert name_problems({"a.org": resolved}, own, forwarded, ipv6) == expected
+
+
+UNIT = "Id={name}\nActiveState={active}\nUnitFileState={enabled}\nNeedDaemonReload={reload}\n"
+UP = {"active": "active", "enabled": "enabled", "reload": "no"}
+
+
+@pytest.mark.parametrize(
+    ("change", "up"),
+    [
+        ({}, True),
+        ({"active": "inactive"}, False),
+        ({"active": "activating"}, False),
+        ({"enabled": "disabled"}, False),
+        ({"reload": "yes"}, False),
+    ],
+)
+def test_units_up(change: dict[str, str], up: bool) -> None:
+    other = UNIT.format(name="other.service", **UP)
+    shown = f"{UNIT.format(name='docker.service', **{**UP, **change})}\n{other}"
+    assert units_up(shown) == ["docker.service"] * up + ["other.service"]
+
+
+def test_a_unit_that_is_not_there_is_not_up() -> None:
+    assert units_up("Id=docker.service\nActiveState=inactive\nUnitFileState=\nNeedDaemonReload=no\n") == []
+    assert units_up("") == []
