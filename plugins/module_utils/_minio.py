@@ -13,6 +13,7 @@ import ipaddress
 import json
 import re
 import shlex
+import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -208,10 +209,12 @@ class Access:
 
 
 def _heredoc(text: str) -> str:
-    """The text as a here-document: a child of the shell reads it, and no argument ever holds it."""
-    delimiter = "END_OF_TEXT"
-    while delimiter in text.split("\n"):
-        delimiter += "_"
+    """The text as a here-document: a child of the shell reads it, and no argument ever holds it.
+
+    The delimiter begins like no line of the text: of a line that begins like it, dash loses a byte of what is not ASCII.
+    """
+    starts = {line[:1] for line in text.split("\n")}
+    delimiter = next(letter for letter in string.ascii_letters + string.digits if letter not in starts) + "_END_OF_TEXT"
     return f"<<'{delimiter}'\n{text}\n{delimiter}"
 
 
