@@ -17,17 +17,26 @@ from ansible.plugins.loader import lookup_loader
 from ansible_collections.opengeoai.hub.plugins.module_utils._written import by_reader
 
 # Instructions that this action has carried out before the module runs.
-_OWN_KEYS = ("template", "sensitive", "role")
+_OWN_KEYS = ("template", "file", "sensitive", "role")
 
 
 def readers_of(
-    files: t.Sequence[t.Mapping[str, t.Any]], changed_paths: t.Container[str], key: str
+    files: t.Sequence[t.Mapping[str, t.Any]],
+    changed_paths: t.Container[str],
+    key: str,
+    told: t.Mapping[str, t.Mapping[str, bool]] | None = None,
 ) -> dict[str, dict[str, t.Any]]:
-    """What each reader of the files has to know: a digest of all it depends on, and whether any of that changed just now."""
+    """What each reader of the files has to know: a digest of all it depends on, and whether any of that changed just now.
+
+    :param told: what the module says of readers, from records of earlier runs.
+    """
+    earlier: t.Mapping[str, t.Mapping[str, bool]] = told or {}
     return {
         reader: {
             "digest": digest_of(own, key),
-            "restart": any(file["path"] in changed_paths for file in own if file.get("restart", True)),
+            "restart": any(file["path"] in changed_paths for file in own if file.get("restart", True))
+            or earlier.get(reader, {}).get("restart", False),
+            "unsettled": earlier.get(reader, {}).get("unsettled", False),
         }
         for reader, own in by_reader(files).items()
         if reader
@@ -59,23 +68,28 @@ class ActionModule(ActionBase):
         files = [self._rendered(dict(file), task_vars or {}) for file in self._task.args.get("files") or []]
         if directories or files:
             for_module = [{name: value for name, value in file.items() if name not in _OWN_KEYS} for file in files]
-            arguments = {"directories": directories, "files": for_module, "records": self._task.args.get("records")}
+            others = {name: self._task.args[name] for name in ("records", "digest_key", "settle") if name in self._task.args}
+            arguments = {"directories": directories, "files": for_module, **others}
             result.update(self._execute_module("opengeoai.hub.file_tree", module_args=arguments, task_vars=task_vars))
         else:
             result.update(changed=False, changed_paths=[])
-        result["readers"] = readers_of(files, result.get("changed_paths", []), self._task.args.get("digest_key") or "")
+        key = self._task.args.get("digest_key") or ""
+        result["readers"] = readers_of(files, result.get("changed_paths", []), key, result.get("readers"))
         return result
 
     def _rendered(self, file: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        template = file.get("template")
-        if template is None:
+        sources = [kind for kind in ("template", "file") if file.get(kind) is not None]
+        if not sources:
             return file
-        if "content" in file or "secret_content" in file:
-            raise AnsibleActionFail(f"{file.get('path')}: give either a template or a content, not both")
+        if len(sources) > 1 or "content" in file or "secret_content" in file:
+            raise AnsibleActionFail(f"{file.get('path')}: give one of a template, a file and a content")
+        (kind,) = sources
+        name = file[kind]
         if file.get("role"):
-            template = os.path.join(self._role_path(file["role"]), "templates", template)
-        lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
-        (text,) = lookup.run([template], variables=task_vars)
+            name = os.path.join(self._role_path(file["role"]), f"{kind}s", name)
+        lookup = lookup_loader.get(f"ansible.builtin.{kind}", loader=self._loader, templar=self._templar)
+        options = {} if kind == "template" else {"rstrip": False}
+        (text,) = lookup.run([name], variables=task_vars, **options)
         file["secret_content" if file.get("sensitive") else "content"] = text
         return file
 
@@ -83,5 +97,5 @@ class ActionModule(ActionBase):
         """Where a role of this play lives."""
         roles = {role.get_name(): role.get_role_path() for role in self._task.get_play().get_roles()}
         if name not in roles:
-            raise AnsibleActionFail(f"the play has no role {name!r} whose templates could be used; it has {', '.join(roles)}")
+            raise AnsibleActionFail(f"the play has no role {name!r} whose files could be used; it has {', '.join(roles)}")
         return str(roles[name])

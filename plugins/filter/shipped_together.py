@@ -12,7 +12,7 @@ version_added: 1.0.0
 short_description: Choose the services whose files are shipped at once
 description:
   - Not those with a file that may hold the password of a database or a bucket, which has to be the old one until the store knows the new.
-  - Of those that have templates, only the ones that name their role.
+  - Of those that have templates or files of their role, only the ones that name it.
 options:
   _input:
     description: The service specifications.

@@ -38,7 +38,8 @@ def _declared_files(specification: Specification, secrets: t.Mapping[str, str]) 
         elif file["content"] is not None:
             entry["secret_content" if file["sensitive"] else "content"] = file["content"]
         else:
-            entry["template"] = file["template"]
+            kind = "template" if file["file"] is None else "file"
+            entry[kind] = file[kind]
             entry["sensitive"] = file["sensitive"]
             if specification["role"]:
                 entry["role"] = specification["role"]
@@ -101,7 +102,7 @@ def shipped_together(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping
     """Return the specifications of services whose files can be shipped at once, ahead of all containers.
 
     Not those with a file that may hold the password of a database or a bucket: while it is changed, the file must keep the old one until
-    the store knows the new. And not those whose templates are in a role that they do not name.
+    the store knows the new. And not those whose templates or files are in a role that they do not name.
 
     :raises ValueError: for an unusable specification.
     """
@@ -119,7 +120,7 @@ def shipped_together(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping
     def can_go_ahead(specification: Specification) -> bool:
         files = specification["files"]
         keeps_a_password = any(file["secret"] in stores or (stores and file["sensitive"]) for file in files)
-        return not keeps_a_password and (bool(specification["role"]) or all(file["template"] is None for file in files))
+        return not keeps_a_password and (bool(specification["role"]) or all(file["template"] is None and file["file"] is None for file in files))
 
     return [one for one, specification in zip(given, specifications, strict=True) if can_go_ahead(specification)]
 

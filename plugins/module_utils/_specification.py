@@ -54,11 +54,12 @@ DEFAULTS: Specification = {
     "dashboard": None,
 }
 REQUIRED = ("name", "image")
-FILE_SOURCES = ("template", "content", "secret")
+FILE_SOURCES = ("template", "file", "content", "secret")
 
 NESTED_DEFAULTS: dict[str, Specification] = {
     "files": {
         "template": None,
+        "file": None,
         "content": None,
         "secret": None,
         "name": None,

@@ -5,11 +5,13 @@
 """A record of the files that were written, by which those that are no longer wanted can be removed. Private to this collection.
 
 It holds fingerprints, so that a file is removed only while it is what was written: what somebody else has put in its place is theirs.
+They are keyed, since a file may hold a secret that can be guessed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import os
 import re
@@ -17,7 +19,7 @@ import typing as t
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._files import Ownership, read_file, write_file
 
-# Fingerprints by path. There are two of one path while it is being written anew.
+# Fingerprints by path. There are two of one path while it is being written anew, and until its reader runs with what is wanted again.
 Written = dict[str, list[str]]
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -31,9 +33,9 @@ def by_reader(files: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, list[t.Mapp
     return result
 
 
-def fingerprint(content: bytes) -> str:
-    """What tells a content from another one."""
-    return hashlib.sha256(content).hexdigest()
+def fingerprint(content: bytes, key: str) -> str:
+    """What tells a content from another one, to those who know the key."""
+    return hmac.new(key.encode(), content, hashlib.sha256).hexdigest()
 
 
 def read_written(record: str) -> Written:
@@ -74,13 +76,42 @@ def written_for_others(record: str) -> set[str]:
     return {path for name in others for path in read_written(os.path.join(directory, name))}
 
 
-def leftovers(known: Written, wanted: t.Container[str]) -> list[str]:
+def leftovers(known: Written, wanted: t.Container[str], key: str) -> list[str]:
     """The files that are there as they were written, and are no longer wanted."""
-    return [
-        path
-        for path, fingerprints in sorted(known.items())
-        if path not in wanted and os.path.isfile(path) and not os.path.islink(path) and fingerprint(read_file(path) or b"") in fingerprints
-    ]
+
+    def as_written(path: str) -> bool:
+        content = read_file(path) or b""
+        # The second is what records held before they were keyed.
+        return not {fingerprint(content, key), hashlib.sha256(content).hexdigest()}.isdisjoint(known[path])
+
+    return [path for path in sorted(known) if path not in wanted and os.path.isfile(path) and not os.path.islink(path) and as_written(path)]
 
 
-__all__ = ("Written", "by_reader", "fingerprint", "leftovers", "read_written", "with_wanted", "write_written", "written_for_others")
+def outdated(known: Written, meanwhile: Written, wanted: Written, restarting: t.Iterable[str]) -> Written:
+    """Of files whose readers have to be restarted for them: those that were already written as they are wanted, and were not so since.
+
+    A reader that runs with what stood there meanwhile cannot be told by what it is wanted to read.
+
+    :param known: the record.
+    :param meanwhile: what the record holds while the files are being written, and what was there instead of them.
+    :param wanted: what it would hold if there were nothing to remember.
+    :param restarting: the paths of such files.
+    """
+    return {
+        path: meanwhile[path]
+        for path in restarting
+        if not set(wanted[path]).isdisjoint(known.get(path, ())) and meanwhile[path] != wanted[path]
+    }
+
+
+__all__ = (
+    "Written",
+    "by_reader",
+    "fingerprint",
+    "leftovers",
+    "outdated",
+    "read_written",
+    "with_wanted",
+    "write_written",
+    "written_for_others",
+)

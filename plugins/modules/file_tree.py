@@ -17,7 +17,7 @@ description:
   - Each file is written beside its place and renamed, so a reader never sees half of it.
   - Returns, for each reader of files, a digest of all that it reads, to be kept with the reader.
   - With O(records), files that an earlier run has written for a reader and that are no longer in O(files) are removed, once the reader's
-    others are written.
+    others are written, and a reader of files that somebody has changed is known to need a restart until it had one.
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -28,7 +28,9 @@ attributes:
     details: The content of secret files is never shown.
 options:
   digest_key:
-    description: Secret key of the digests in RV(readers). Without one, whoever sees a digest can try passwords against it.
+    description:
+      - Secret key of the digests in RV(readers) and of the fingerprints in O(records). Without one, whoever sees them can try passwords
+        against them.
     type: str
   directories:
     description: Directories to make, parents first. Missing parents are made with mode C(0755).
@@ -63,7 +65,8 @@ options:
         type: path
         required: true
       content:
-        description: The content. Exactly one of O(files[].content), O(files[].secret_content) and O(files[].template) is needed.
+        description:
+          - The content. Exactly one of O(files[].content), O(files[].secret_content), O(files[].template) and O(files[].file) is needed.
         type: str
       secret_content:
         description: Content that is never shown.
@@ -71,8 +74,11 @@ options:
       template:
         description: Name of a template of the calling role, rendered on the controller.
         type: str
+      file:
+        description: Name of a file of the calling role, or a path on the controller, that is taken as it is.
+        type: str
       role:
-        description: Name of the role of this play that has the template, if it is not the calling one.
+        description: Name of the role of this play that has the template or file, if it is not the calling one.
         type: str
       reader:
         description: Who reads the file; RV(readers) tells what that means for them.
@@ -107,6 +113,12 @@ options:
         removes those that are no longer wanted. It must exist or be one of O(directories).
       - What was not written by this module, or was changed since, is left alone, and so is everything of a reader without any O(files).
     type: path
+  settle:
+    description:
+      - Whether readers run with what is written as soon as the module has ended. Otherwise what they no longer want is left, and it is
+        remembered who needs a restart, until this module runs again with V(true), which RV(readers) tells to be needed.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -141,7 +153,12 @@ readers:
   type: dict
   contains:
     restart:
-      description: Whether one of its files with O(files[].restart=true) was made or changed, so that it is out of date.
+      description:
+        - Whether one of its files with O(files[].restart=true) was made or changed, so that it is out of date; also by an earlier run with
+          O(settle=false) that was not followed by one with V(true).
+      type: bool
+    unsettled:
+      description: Whether, with O(settle=false), something was left that this module has to do once the reader runs with its files.
       type: bool
     digest:
       description: HMAC-SHA-256 over path, owner, mode and content of its files with O(files[].restart=true).
@@ -167,6 +184,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._written import (
     by_reader,
     fingerprint,
     leftovers,
+    outdated,
     read_written,
     with_wanted,
     write_written,
@@ -194,13 +212,25 @@ def _content(item: t.Mapping[str, t.Any]) -> bytes:
     return text.encode()
 
 
+def _what_is_there(path: str) -> bytes | None:
+    if os.path.isdir(path):
+        raise ValueError(f"{path} is wanted as a file and is a directory; move it away")
+    if not os.path.exists(path):
+        return None
+    with open(path, "rb") as handle:
+        return handle.read()
+
+
 class Tree:
     """Brings paths to the wanted state and remembers what it did."""
 
-    def __init__(self, check_mode: bool) -> None:
-        self.check_mode = check_mode
+    def __init__(self, check_mode: bool, key: str = "", settle: bool = True) -> None:
+        self.check_mode, self.key, self.settle = check_mode, key, settle
         self.changed: list[str] = []
         self.diffs: list[dict[str, str]] = []
+        # Records of readers that have to be restarted for what an earlier run or this one has mended; and of those of whom something is left.
+        self.outdated: list[str] = []
+        self.unsettled: list[str] = []
 
     def _note(self, path: str, before: str, after: str) -> None:
         if path not in self.changed:
@@ -236,12 +266,7 @@ class Tree:
         path, ownership = item["path"], _ownership(item)
         secret = item["content"] is None
         wanted = _content(item)
-        before: bytes | None = None
-        if os.path.isdir(path):
-            raise ValueError(f"{path} is wanted as a file and is a directory; move it away")
-        if os.path.exists(path):
-            with open(path, "rb") as handle:
-                before = handle.read()
+        before = _what_is_there(path)
         if before == wanted:
             self._attributes(path, ownership)
             return
@@ -268,9 +293,11 @@ class Tree:
 
     def _recorded(self, items: t.Sequence[t.Mapping[str, t.Any]], record: str) -> None:
         known = read_written(record)
-        wanted = {item["path"]: [fingerprint(_content(item))] for item in items}
-        # Before the first file: whatever an interrupted run has written, the record has it.
-        meanwhile = with_wanted(known, wanted)
+        wanted = {item["path"]: [fingerprint(_content(item), self.key)] for item in items}
+        restarting = [item["path"] for item in items if item.get("restart", True)]
+        there = {path: [fingerprint(_what_is_there(path) or b"", self.key)] for path in restarting if path in known}
+        # Before the first file: whatever an interrupted run has written or replaced, the record has it.
+        meanwhile = with_wanted(with_wanted(known, wanted), there)
         if not self.check_mode:
             for directory in {os.path.dirname(path) for path in meanwhile}:
                 if os.path.isdir(directory):
@@ -281,12 +308,28 @@ class Tree:
             self.file(item)
         # In most runs nothing is unwanted, and what others have written need not be read.
         kept = {*wanted, *written_for_others(record)} if known.keys() - wanted.keys() else wanted
-        for path in leftovers(known, kept):
+        late = outdated(known, meanwhile, wanted, restarting)
+        if late:
+            self.outdated.append(record)
+        left = {path: meanwhile[path] for path in leftovers(known, kept, self.key)}
+        settled = wanted
+        if self.settle:
+            self._remove(left)
+        elif late or left:
+            self.unsettled.append(record)
+            settled = {**wanted, **late, **left}
+        if meanwhile != settled and not self.check_mode:
+            write_written(record, settled, _OF_RECORD)
+
+    def _remove(self, paths: t.Iterable[str]) -> None:
+        for path in paths:
             self._note(path, "(a file that is no longer wanted)\n", "absent\n")
             if not self.check_mode:
                 remove_file(path)
-        if meanwhile != wanted and not self.check_mode:
-            write_written(record, wanted, _OF_RECORD)
+
+
+def _record(records: str | None, reader: str) -> str:
+    return os.path.join(records or "", f"{reader}.json")
 
 
 def main() -> None:
@@ -315,6 +358,7 @@ def main() -> None:
                     "content": {"type": "str"},
                     "secret_content": {"type": "str", "no_log": True},
                     "template": {"type": "str"},
+                    "file": {"type": "str"},
                     "role": {"type": "str"},
                     "reader": {"type": "str"},
                     "sensitive": {"type": "bool", "default": False},
@@ -327,21 +371,29 @@ def main() -> None:
                 "mutually_exclusive": [("content", "secret_content")],
             },
             "records": {"type": "path"},
+            "settle": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
-    tree = Tree(module.check_mode)
+    tree = Tree(module.check_mode, module.params["digest_key"] or "", module.params["settle"])
+    records = module.params["records"]
     try:
         for directory in module.params["directories"]:
             tree.directory(directory)
         for file in module.params["files"]:
             if file["content"] is None and file["secret_content"] is None:
-                raise ValueError(f"{file['path']}: the template {file['template']!r} was not rendered; call this module as an action")
+                source = f"the file {file['file']!r} was not read" if file["file"] else f"the template {file['template']!r} was not rendered"
+                raise ValueError(f"{file['path']}: {source}; call this module as an action")
         for reader, files in by_reader(module.params["files"]).items():
-            tree.files(files, module.params["records"] and reader and os.path.join(module.params["records"], f"{reader}.json"))
+            tree.files(files, _record(records, reader) if records and reader else None)
     except (ValueError, OSError) as exc:
         module.fail_json(msg=str(exc), changed=bool(tree.changed), changed_paths=tree.changed)
-    module.exit_json(changed=bool(tree.changed), changed_paths=tree.changed, diff=tree.diffs)
+    readers = {
+        reader: {"restart": _record(records, reader) in tree.outdated, "unsettled": _record(records, reader) in tree.unsettled}
+        for reader in by_reader(module.params["files"])
+        if reader
+    }
+    module.exit_json(changed=bool(tree.changed), changed_paths=tree.changed, diff=tree.diffs, readers=readers)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@
 
 A check takes a tenth of a second of a processor, so that a few guesses in a second would leave none for others. Here an address that has
 been wrong too often is answered 429 before anything is checked. A login that was right in this process before is let through to MLflow
-whatever others behind the same address do. What comes from inside, past the proxy, names no client and is not counted.
+whatever others behind the same address do. One that was wrong before takes nothing from those that are new: a program that somebody has
+forgotten, and that still tries an old password, keeps nobody else from logging in. What comes from inside, past the proxy, names no
+client and is not counted.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import time
 import typing as t
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-# Addresses that are remembered.
+# Addresses, and wrong logins, that are remembered.
 _MOST = 10000
 _LOGIN_HEADERS = (b"authorization", b"x-mlflow-authorization")
 
@@ -93,12 +95,21 @@ class Allowance:
 
 
 class Guard:
-    """An ASGI application in front of MLflow's."""
+    """An ASGI application in front of MLflow's.
 
-    def __init__(self, application: t.Any, allowance: Allowance, trusted: t.Sequence[t.Any]) -> None:
-        self._application, self._allowance, self._trusted = application, allowance, trusted
+    Each address has two allowances: one for logins that are new to this process, and one for those that were wrong before, which may have
+    become right since, and cost as much to check.
+    """
+
+    def __init__(self, application: t.Any, allowance: t.Callable[[], Allowance], trusted: t.Sequence[t.Any]) -> None:
+        self._application, self._trusted = application, trusted
+        self._for_new, self._for_wrong = allowance(), allowance()
         # Digests of logins that were right. Who is not of MLflow's users cannot add to them.
         self._right: set[bytes] = set()
+        # And of those that were wrong, the oldest first: anybody can add to them.
+        self._wrong: dict[bytes, None] = {}
+        # MLflow checks in threads.
+        self._lock = threading.Lock()
         # Of logins that are being checked for the first time: when that is done.
         self._waited_for: dict[bytes, asyncio.Event] = {}
         self._key = os.urandom(32)
@@ -118,10 +129,11 @@ class Guard:
             await self._waited_for[login].wait()
             await asyncio.sleep(0)
         known = login in self._right
-        if not known and not self._allowance.take(client):
+        allowance = self._for_wrong if login in self._wrong else self._for_new
+        if not known and not allowance.take(client):
             await _refuse(send)
             return
-        judgement = self._known(login) if known else self._unknown(login, client)
+        judgement = self._known(login) if known else self._unknown(login, client, allowance)
         # MLflow's threads and tasks get a copy of the context, and so this very judgement.
         _judged.set(judgement)
         try:
@@ -129,10 +141,21 @@ class Guard:
         finally:
             judgement.end()
 
-    def _known(self, login: bytes) -> _Judgement:
-        return _Judgement(lambda right: None if right else self._right.discard(login), lambda: None)
+    def _remember(self, login: bytes, right: bool) -> None:
+        with self._lock:
+            self._wrong.pop(login, None)
+            if right:
+                self._right.add(login)
+                return
+            self._right.discard(login)
+            if len(self._wrong) >= _MOST:
+                del self._wrong[next(iter(self._wrong))]
+            self._wrong[login] = None
 
-    def _unknown(self, login: bytes, client: str) -> _Judgement:
+    def _known(self, login: bytes) -> _Judgement:
+        return _Judgement(lambda right: None if right else self._remember(login, False), lambda: None)
+
+    def _unknown(self, login: bytes, client: str, allowance: Allowance) -> _Judgement:
         loop = asyncio.get_running_loop()
         checked = self._waited_for[login] = asyncio.Event()
 
@@ -143,15 +166,13 @@ class Guard:
 
         def judged(right: bool) -> None:
             if right:
-                self._right.add(login)
-                self._allowance.give_back(client)
-            else:
-                self._right.discard(login)
+                allowance.give_back(client)
+            self._remember(login, right)
             # MLflow checks in a thread.
             loop.call_soon_threadsafe(go_on)
 
         def nothing_judged() -> None:
-            self._allowance.give_back(client)
+            allowance.give_back(client)
             go_on()
 
         return _Judgement(judged, nothing_judged)
@@ -202,6 +223,6 @@ def create_app() -> Guard:
     config = configparser.ConfigParser()
     config.read(os.environ["MLFLOW_AUTH_CONFIG_PATH"])
     given = config["guard"]
-    allowance = Allowance(given.getfloat("average", 0) / seconds(given["period"]), given.getint("burst", 0))
+    each_second, burst = given.getfloat("average", 0) / seconds(given["period"]), given.getint("burst", 0)
     auth.store.authenticate_user = watched(auth.store.authenticate_user)
-    return Guard(auth.create_app(), allowance, [ipaddress.ip_network(network) for network in given["trusted"].split()])
+    return Guard(auth.create_app(), lambda: Allowance(each_second, burst), [ipaddress.ip_network(network) for network in given["trusted"].split()])

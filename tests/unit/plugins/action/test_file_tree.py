@@ -60,11 +60,18 @@ def test_each_reader_is_told_of_its_own_files() -> None:
     ]
     changed = ["/etc/web/watched", "/etc/other/a", "/etc/watched", "/etc/nobody"]
     assert readers_of(files, changed, "key") == {
-        "web": {"digest": digest_of([FILE], "key"), "restart": False},
-        "other": {"digest": digest_of([files[2]], "key"), "restart": True},
-        "watcher": {"digest": "", "restart": False},
+        "web": {"digest": digest_of([FILE], "key"), "restart": False, "unsettled": False},
+        "other": {"digest": digest_of([files[2]], "key"), "restart": True, "unsettled": False},
+        "watcher": {"digest": "", "restart": False, "unsettled": False},
     }
     assert readers_of(files, ["/etc/web/a"], "key")["web"]["restart"] is True
+    told = {"web": {"restart": True, "unsettled": True}, "other": {"restart": False, "unsettled": False}}
+    found = readers_of(files, [], "key", told)
+    assert {name: (one["restart"], one["unsettled"]) for name, one in found.items()} == {
+        "web": (True, True),
+        "other": (False, False),
+        "watcher": (False, False),
+    }
 
 
 def rendered(file: dict[str, Any], roles: dict[str, str]) -> dict[str, Any]:
@@ -75,7 +82,7 @@ def rendered(file: dict[str, Any], roles: dict[str, str]) -> dict[str, Any]:
     ]
     action = ActionModule(task, Mock(), Mock(), loader, Templar(loader, {}), None)
     # The lookup itself is Ansible's: here it says which file it was asked for.
-    lookup = Mock(run=lambda terms, variables: [Path(terms[0]).read_text()])
+    lookup = Mock(run=lambda terms, variables, **_options: [Path(terms[0]).read_text()])
     with patch.object(file_tree.lookup_loader, "get", return_value=lookup):
         return action._rendered(dict(file), {"ansible_search_path": ["/nowhere"]})
 
@@ -90,6 +97,18 @@ def test_a_template_is_found_in_the_role_that_is_named(tmp_path: Any) -> None:
     assert (file["secret_content"], "content" in file) == ("of maps", False)
 
 
+def test_a_file_of_a_role_is_taken_as_it_is(tmp_path: Any) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "a.py").write_text("{{ no_template }}")
+    assert rendered({"path": "/a", "file": "a.py", "role": "maps"}, {"maps": str(tmp_path)})["content"] == "{{ no_template }}"
+
+
+@pytest.mark.parametrize("more", [{"content": "x"}, {"secret_content": "x"}, {"template": "a.j2"}])
+def test_a_file_has_one_source(more: dict[str, str]) -> None:
+    with pytest.raises(AnsibleActionFail, match="^/a: give one of a template, a file and a content$"):
+        rendered({"path": "/a", "file": "a", **more}, {})
+
+
 def test_a_role_that_is_not_in_the_play_is_named() -> None:
-    with pytest.raises(AnsibleActionFail, match=r"the play has no role 'maps' whose templates could be used; it has a\.b\.c"):
+    with pytest.raises(AnsibleActionFail, match=r"the play has no role 'maps' whose files could be used; it has a\.b\.c"):
         rendered({"path": "/a", "template": "a.j2", "role": "maps"}, {"a.b.c": "/c"})

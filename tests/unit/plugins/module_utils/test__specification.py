@@ -169,11 +169,11 @@ FAILURES: list[tuple[Any, str]] = [
     ),
     (
         {**WEB, **CONFIG, "files": [{"name": "f"}]},
-        "the specification of service 'web', files[0], needs exactly one of template, content, secret",
+        "the specification of service 'web', files[0], needs exactly one of template, file, content, secret",
     ),
     (
         {**WEB, **CONFIG, "files": [{"name": "f", "content": "", "secret": "s"}]},
-        "the specification of service 'web', files[0], needs exactly one of template, content, secret",
+        "the specification of service 'web', files[0], needs exactly one of template, file, content, secret",
     ),
     (
         {**WEB, "files": [{"name": "f", "content": ""}]},

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -14,12 +15,20 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._written import (
     Written,
     fingerprint,
     leftovers,
+    outdated,
     read_written,
     with_wanted,
     write_written,
 )
 
-A, B = fingerprint(b"a"), fingerprint(b"b")
+KEY = "key"
+A, B, C = (fingerprint(one, KEY) for one in (b"a", b"b", b"c"))
+
+
+def test_a_fingerprint_is_known_to_who_knows_the_key() -> None:
+    # Fixed for ever: with another one here, existing records would forget what they are about.
+    assert A == "780c3db4ce3de5b9e55816fba98f590631d96c075271b26976238d5f4444219b"
+    assert fingerprint(b"a", "another") != A != hashlib.sha256(b"a").hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -65,4 +74,24 @@ def test_leftovers(tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
     known = {str(tmp_path / name): [A] for name in ("gone", "wanted", "left", "changed", "link", "directory")}
     known[str(tmp_path / "another")] = [A, B]
-    assert leftovers(known, {str(tmp_path / "wanted")}) == [str(tmp_path / "another"), str(tmp_path / "left")]
+    assert leftovers(known, {str(tmp_path / "wanted")}, KEY) == [str(tmp_path / "another"), str(tmp_path / "left")]
+    # Records were not keyed once.
+    plain = {path: [hashlib.sha256(b"a").hexdigest()] for path in known}
+    assert leftovers(plain, {str(tmp_path / "wanted")}, KEY) == [str(tmp_path / "left")]
+
+
+@pytest.mark.parametrize(
+    ("known", "meanwhile", "restarting", "expected"),
+    [
+        # Nothing was changed, a first run, another content is wanted, nobody has to be restarted.
+        ({"/x": [A]}, {"/x": [A]}, ["/x"], {}),
+        ({}, {"/x": [A]}, ["/x"], {}),
+        ({"/x": [B]}, {"/x": [A, B]}, ["/x"], {}),
+        ({"/x": [A]}, {"/x": [A, C]}, [], {}),
+        # Somebody has changed it: now, or before a run that was interrupted.
+        ({"/x": [A]}, {"/x": [A, C]}, ["/x"], {"/x": [A, C]}),
+        ({"/x": [A, C]}, {"/x": [A, C]}, ["/x"], {"/x": [A, C]}),
+    ],
+)
+def test_outdated(known: Written, meanwhile: Written, restarting: list[str], expected: Written) -> None:
+    assert outdated(known, meanwhile, {"/x": [A]}, restarting) == expected

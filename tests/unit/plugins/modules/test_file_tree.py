@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -194,11 +195,14 @@ def test_the_module(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (second["changed"], second["changed_paths"]) == (False, [])
 
 
-def test_the_module_needs_its_action(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("source", "problem"), [({"template": "f.j2"}, "the template 'f.j2' was not rendered"), ({"file": "f"}, "the file 'f' was not read")]
+)
+def test_the_module_needs_its_action(tmp_path: Path, capsys: pytest.CaptureFixture[str], source: dict[str, str], problem: str) -> None:
     path = str(tmp_path / "f")
-    result = run(capsys, files=[{"path": path, "template": "f.j2"}])
+    result = run(capsys, files=[{"path": path, **source}])
     assert result["failed"] is True
-    assert result["msg"] == f"{path}: the template 'f.j2' was not rendered; call this module as an action"
+    assert result["msg"] == f"{path}: {problem}; call this module as an action"
 
 
 def test_the_module_says_what_it_did_before_it_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -281,3 +285,74 @@ def test_an_interruption_leaves_nothing_behind(
         file_tree.main()
     record(capsys, tmp_path, "z", *then)
     assert names_in(tmp_path) == {"z", *then}
+
+
+# ------------------------------------------------------------------------------------------------------------
+# What waits until readers run with their files
+
+
+def told(result: dict[str, Any]) -> tuple[bool, bool, bool]:
+    reader = result["readers"]["web"]
+    return result["changed"], reader["restart"], reader["unsettled"]
+
+
+def test_what_is_no_longer_wanted_can_wait_for_the_reader(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(capsys, tmp_path, "a", "b")
+    # As often as a run ends before the reader has been seen to.
+    for _ in range(2):
+        assert told(record(capsys, tmp_path, "a", settle=False)) == (False, False, True)
+        assert names_in(tmp_path) == {"a", "b"}
+    assert told(record(capsys, tmp_path, "a")) == (True, False, False)
+    assert names_in(tmp_path) == {"a"}
+    assert told(record(capsys, tmp_path, "a", settle=False)) == (False, False, False)
+
+
+def test_who_ran_with_what_was_changed_by_hand_is_remembered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(record(capsys, tmp_path, "a", "b", settle=False)) == (True, False, False)
+    (tmp_path / "a").write_text("changed by hand")
+    (tmp_path / "b").unlink()
+    foretold = told(record(capsys, tmp_path, "a", "b", settle=False, _ansible_check_mode=True))
+    assert told(record(capsys, tmp_path, "a", "b", settle=False)) == foretold == (True, True, True)
+    # That run was killed: the files are as they should be, and the reader is not.
+    assert told(record(capsys, tmp_path, "a", "b", settle=False)) == (False, True, True)
+    assert "changed by hand" not in (tmp_path / "web.json").read_text()
+    record(capsys, tmp_path, "a", "b")
+    assert told(record(capsys, tmp_path, "a", "b", settle=False)) == (False, False, False)
+
+
+@pytest.mark.parametrize("steps", range(2))
+def test_it_is_remembered_from_before_the_first_file_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], interrupted: Callable[..., Any], steps: int
+) -> None:
+    record(capsys, tmp_path, "a", settle=False)
+    (tmp_path / "a").write_text("changed by hand")
+    files = [{"path": str(tmp_path / "a"), "secret_content": "sesame a", "mode": "0600", "reader": "web", **ME}]
+    arguments = {"files": files, "records": str(tmp_path), "settle": False}
+    with interrupted(file_tree, ("write_file", "write_written"), steps), patch_module_args(arguments):
+        file_tree.main()
+    assert told(record(capsys, tmp_path, "a", settle=False))[1:] == (True, True)
+
+
+def test_another_content_and_what_needs_no_restart_are_not_remembered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def write(content: str, **more: Any) -> dict[str, Any]:
+        files = [{"path": str(tmp_path / "a"), "content": content, "reader": "web", **ME, **more}]
+        return run(capsys, files=files, records=str(tmp_path), settle=False)
+
+    write("x")
+    # The digest tells of this one.
+    assert told(write("y")) == (True, False, False)
+    write("y", restart=False)
+    (tmp_path / "a").write_text("changed by hand")
+    assert told(write("y", restart=False)) == (True, False, False)
+
+
+def test_a_record_without_keys_is_understood_and_keyed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(f"sesame {name}")
+        (tmp_path / name).chmod(0o600)
+    plain = {str(tmp_path / name): [hashlib.sha256(f"sesame {name}".encode()).hexdigest()] for name in ("a", "b")}
+    (tmp_path / "web.json").write_text(json.dumps(plain))
+    assert told(record(capsys, tmp_path, "a", "b", settle=False, digest_key="0f1e2d3c")) == (False, False, False)
+    assert not any(one in (tmp_path / "web.json").read_text() for (one,) in plain.values())
+    (tmp_path / "web.json").write_text(json.dumps(plain))
+    assert record(capsys, tmp_path, "a", digest_key="0f1e2d3c")["changed_paths"] == [str(tmp_path / "b")]

@@ -101,7 +101,7 @@ class Server:
         self.checks = 0
         self.password = PASSWORD
         self.check = guard.watched(self._check)
-        self.guard = guard.Guard(self, guard.Allowance(0.0, 2, Clock()), [])
+        self.guard = guard.Guard(self, lambda: guard.Allowance(0.0, 2, Clock()), [])
 
     def _check(self, password: str) -> bool:
         self.checks += 1
@@ -204,5 +204,36 @@ def test_the_same_wrong_password_many_times_at_once_is_checked_no_more_often() -
         finish.set()
         return list(await asyncio.gather(*(server.upload("wrong", finish) for _ in range(10))))
 
-    assert sorted(asyncio.run(asyncio.wait_for(all_at_once(), 10))) == [401] * 2 + [429] * 8
-    assert server.checks == 2
+    # Once as a new one, and then as often as one that was wrong.
+    assert sorted(asyncio.run(asyncio.wait_for(all_at_once(), 10))) == [401] * 3 + [429] * 7
+    assert server.checks == 3
+
+
+def test_an_old_password_that_is_tried_again_and_again_keeps_nobody_from_logging_in() -> None:
+    server = Server()
+    assert [server.ask("old") for _ in range(10)] == [401] * 3 + [429] * 7
+    assert server.ask(PASSWORD) == 200
+    # What is new has what is left: one wrong password of two.
+    assert [server.ask(f"wrong{number}") for number in range(3)] == [401, 429, 429]
+    # Elsewhere it is no new one either.
+    assert [server.ask("old", "192.0.2.8") for _ in range(3)] == [401, 401, 429]
+    assert [server.ask(f"wrong{number}", "192.0.2.8") for number in range(10, 13)] == [401, 401, 429]
+
+
+def test_a_wrong_password_that_becomes_right_is_found_right() -> None:
+    server = Server()
+    assert server.ask("soon") == 401
+    server.password = "soon"
+    # It cost one when it was wrong, and none from then on.
+    assert [server.ask("soon") for _ in range(5)] == [200] * 5
+    assert [server.ask(f"wrong{number}") for number in range(2)] == [401, 429]
+
+
+def test_so_many_wrong_passwords_are_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_MOST", 3)
+    server = Server()
+    for number in range(10):
+        server.ask(f"wrong{number}", f"192.0.2.{number}")
+    assert len(server.guard._wrong) == 3
+    # Neither the passwords nor what could be tried against them without the key of this process.
+    assert all(isinstance(one, bytes) and len(one) == 64 for one in server.guard._wrong)
