@@ -22,6 +22,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._certificate_files i
     certificate_warnings,
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import user_secrets
+from ansible_collections.opengeoai.hub.plugins.module_utils._rotation import rotation
 from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
     boolean_problem,
     first_problems,
@@ -58,8 +59,21 @@ def service_roles() -> list[str]:
     return ["stack", *(path.name for path in ROLES.iterdir() if f"{path.name}_image" in role_options(path.name))]
 
 
-def _type_problem(name: str, kind: str, value: t.Any) -> str | None:
-    return boolean_problem(name, value) if kind == "bool" else structure_problem(name, kind, value)
+def _type_problem(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> str | None:
+    kind = option.get("type", "str")
+    # What consists of mappings may hold a password by mistake.
+    shown = option.get("elements") == "str" and not option.get("no_log")
+    return boolean_problem(name, value) if kind == "bool" else structure_problem(name, kind, value, shown)
+
+
+def has_mappings(option: t.Mapping[str, t.Any], value: t.Any) -> bool:
+    """Whether what should be a list of mappings is one, down to the last. If not, the specification would not say how one is written."""
+    if option.get("elements") != "dict" or not isinstance(value, (list, tuple)):
+        return True
+    inner: t.Mapping[str, t.Any] = option.get("options") or {}
+    return all(
+        isinstance(item, t.Mapping) and all(has_mappings(inner[name], item.get(name)) for name in inner) for item in value
+    )
 
 
 class ActionModule(ActionBase):
@@ -83,14 +97,14 @@ class ActionModule(ActionBase):
                 found += unreadable
                 continue
             given = self._values(options, variables)
-            types = {name: options[name].get("type", "str") for name in given}
             # Roles use what is given and not what the specification would make of it.
-            found += [problem for name, kind in types.items() if (problem := _type_problem(name, kind, given[name]))]
+            found += [problem for name, value in given.items() if (problem := _type_problem(name, options[name], value))]
             validator = ArgumentSpecValidator(options)
-            validated = validator.validate(given)
+            validated = validator.validate({name: value for name, value in given.items() if has_mappings(options[name], value)})
             found += validated.error_messages
             values.update(given)
-            values.update({name: validated.validated_parameters[name] for name, kind in types.items() if kind in NUMBERS})
+            numbers = [name for name in given if options[name].get("type") in NUMBERS]
+            values.update({name: validated.validated_parameters[name] for name in numbers})
         # Users have passwords by names of their own.
         passwords = user_secrets(values.get("mlflow_users"))
         others, known = variables.keys() - set(passwords), known_variables()
@@ -102,8 +116,21 @@ class ActionModule(ActionBase):
         files = self._certificate_files(values, variables)
         if values.get("traefik_certificates") == "files":
             result["warnings"] += self._check_certificate(files, variables)
-        result.update(changed=False, roles=roles)
+        result.update(changed=False, roles=roles, rotated=self._rotated(variables))
         return result
+
+    def _rotated(self, variables: t.Mapping[str, t.Any]) -> dict[str, list[str]]:
+        """The secrets that get a new value, if any should."""
+        if "__stack_rotation" not in variables:
+            return {"names": [], "given": []}
+        found = catalogue(self._templar.template(variables["__stack_specifications"]))
+        given = self._values([secret["name"] for secret in found["secrets"]], variables)
+        secrets = [{**secret, "value": given.get(secret["name"]) or None} for secret in found["secrets"]]
+        try:
+            return rotation(secrets, found["secret_groups"], self._templar.template(variables["__stack_rotation"]))
+        except ValueError as exc:
+            self._fail_on([str(exc)])
+            raise
 
     def _certificate_files(self, values: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, GivenFile]:
         """The certificates and keys on this machine that variables name, by variable."""

@@ -126,6 +126,12 @@ def _addresses(texts: t.Iterable[str]) -> list[Address]:
     return sorted({one for one in found if not one.is_loopback and not one.is_link_local}, key=_order)
 
 
+def without_bridges(addresses: t.Iterable[str], networks: t.Iterable[str]) -> list[str]:
+    """Addresses of a host without those that it has in networks of its own containers, by which nobody comes to it."""
+    bridges = [ipaddress.ip_network(network) for network in networks]
+    return [one for one in addresses if not any(ipaddress.ip_address(one.partition("%")[0]) in bridge for bridge in bridges)]
+
+
 def name_problems(
     resolved: t.Mapping[str, t.Sequence[str]], own: t.Iterable[str], forwarded: t.Iterable[str] = (), ipv6: bool = False
 ) -> list[str]:
@@ -183,4 +189,5 @@ __all__ = (
     "parse_subnets",
     "taken_ports",
     "units_up",
+    "without_bridges",
 )

@@ -54,16 +54,18 @@ def boolean_problem(variable: str, value: t.Any) -> str | None:
     return f"{variable} is {value!r}: write it without quotes, or with -e '{{\"{variable}\": {'false' if off else 'true'}}}'"
 
 
-def structure_problem(variable: str, kind: str, value: t.Any) -> str | None:
-    """Why a value is no list or mapping where one is wanted, or None if it is; it may be a secret, so the message does not show it.
+def structure_problem(variable: str, kind: str, value: t.Any, shown: bool = False) -> str | None:
+    """Why a value is no list or mapping where one is wanted, or None if it is.
 
     Text that the specification could convert reaches the roles as text, which they would take apart by characters.
+
+    :param shown: whether the message may show the value, which is no secret.
     """
     types: dict[str, tuple[type, ...]] = {"list": (list, tuple), "dict": (Mapping,)}
     if value is None or kind not in types or isinstance(value, types[kind]):
         return None
     wanted, example = ("list", "[…]") if kind == "list" else ("mapping", "{…}")
-    return f"{variable} (not shown) is no {wanted}: write one, on the command line as -e '{{\"{variable}\": {example}}}'"
+    return f"{variable} ({repr(value) if shown else 'not shown'}) is no {wanted}: write one, on the command line as -e '{{\"{variable}\": {example}}}'"
 
 
 def domain_problem(variable: str, value: t.Any) -> str | None:

@@ -199,6 +199,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     parse_subnets,
     taken_ports,
     units_up,
+    without_bridges,
 )
 
 SOCKET = "/run/docker.sock"
@@ -299,12 +300,17 @@ def resolve(name: str) -> list[str]:
         return []
 
 
-def misled_names(names: t.Sequence[str], addresses: t.Sequence[str], forwarded: t.Sequence[str], ipv6: bool) -> list[str]:
-    """A message for each name that leads elsewhere."""
+def misled_names(
+    subnets: t.Iterable[str], names: t.Sequence[str], addresses: t.Sequence[str], forwarded: t.Sequence[str], ipv6: bool
+) -> list[str]:
+    """A message for each name that leads elsewhere.
+
+    :param subnets: of the engine's networks.
+    """
     with concurrent.futures.ThreadPoolExecutor(max_workers=16) as pool:
         found = list(pool.map(resolve, [*names, *addresses]))
     interfaces = subprocess.run(["hostname", "--all-ip-addresses"], capture_output=True, text=True, check=False, timeout=60).stdout
-    own = [*interfaces.split(), *(address for others in found[len(names) :] for address in others)]
+    own = [*without_bridges(interfaces.split(), subnets), *(address for others in found[len(names) :] for address in others)]
     return name_problems(dict(zip(names, found, strict=False)), own, forwarded, ipv6)
 
 
@@ -360,7 +366,8 @@ def main() -> None:
     if os.geteuid() == 0 and {(listener.port, listener.protocol) for listener in open_sockets} & set(wanted):
         problems += taken_ports(wanted, open_sockets, socket_owners())
     if module.params["names"]:
-        misled = misled_names(*(module.params[name] for name in ("names", "addresses", "forwarded", "ipv6")))
+        subnets = [subnet for found in engine["subnets"].values() for subnet in found]
+        misled = misled_names(subnets, *(module.params[name] for name in ("names", "addresses", "forwarded", "ipv6")))
         if module.params["names_required"]:
             problems += [f"{one}; traefik_acme_dns_check: warn lets the run go on" for one in misled]
         else:

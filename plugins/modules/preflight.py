@@ -38,4 +38,17 @@ roles:
   returned: success
   type: list
   elements: str
+rotated:
+  description: Names of the secrets that a rotation is about.
+  returned: success
+  type: dict
+  contains:
+    names:
+      description: Those that get a new value; the salt of a hashed password goes with it.
+      type: list
+      elements: str
+    given:
+      description: Those that are meant, too, and that variables set.
+      type: list
+      elements: str
 """

@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,21 @@ def test_an_option_without_default_is_required_or_a_secret(role: str) -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_every_option_is_described(role: str) -> None:
     assert [name for name, option in options(role).items() if not option.get("description") or not option.get("type")] == []
+
+
+@pytest.mark.parametrize("path", sorted(path.name for path in (ROOT / "playbooks").glob("*.yml")))
+def test_a_playbook_is_about_the_hosts_that_are_named(path: str) -> None:
+    site = load("playbooks/site.yml")[0]["hosts"]
+    assert "undef" in site
+    assert {play.get("hosts", site) for play in load(f"playbooks/{path}")} == {site}
+
+
+@pytest.mark.parametrize("hosts", ["nosuch", "nosuch,neither"])
+def test_a_playbook_fails_where_no_host_is_meant(hosts: str) -> None:
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "playbooks/status.yml", "-i", "one,", "-e", f"stack_hosts={hosts}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode != 0
+    assert f'stack_hosts is "{hosts}", and the inventory has no such host or group' in " ".join((done.stdout + done.stderr).split())
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -56,6 +56,56 @@ def test_text_is_no_switch(name: str, value: str) -> None:
     assert refusal(**{name: value}) == [f"{name} is 'false': {mend}"]
 
 
+USER = "write a mapping, such as {experiment: roads, permission: READ}"
+ONE = {"name": "one", "image": "a/b:1", "secrets": [{"name": "one_password"}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"mlflow_users": ["alice"]}, ["mlflow_users[0] (not shown) is no mapping: write one, such as {name: alice}"]),
+        (
+            {"mlflow_auth": "native", "mlflow_users": [{"name": "alice", "permissions": ["READ"]}]},
+            [f"mlflow_users[0].permissions[0] is 'READ': {USER}"],
+        ),
+        (
+            {"mlflow_allowed_networks": "192.0.2.0/24"},
+            [
+                "mlflow_allowed_networks ('192.0.2.0/24') is no list: write one, "
+                "on the command line as -e '{\"mlflow_allowed_networks\": […]}'"
+            ],
+        ),
+        (
+            {"__stack_rotation": ["nosuch"], "__stack_specifications": [ONE]},
+            [
+                "rotate_secrets names 'nosuch', which is neither a secret nor a group of this stack; "
+                "the secrets are one_password, and the groups database_passwords, one, s3_keys, web_passwords"
+            ],
+        ),
+        (
+            {"__stack_rotation": ["one_password"], "__stack_specifications": [ONE], "one_password": "sesame open"},
+            [
+                "rotate_secrets names 'one_password', which the variable of the same name sets; "
+                "change that variable and run the site playbook, or remove it and run this again"
+            ],
+        ),
+    ],
+)
+def test_refusals_say_it_plainly(changes: dict[str, Any], expected: list[str]) -> None:
+    assert refusal(**changes) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, {"names": [], "given": []}),
+        ({"__stack_rotation": "all", "__stack_specifications": [ONE]}, {"names": ["one_password"], "given": []}),
+    ],
+)
+def test_what_is_rotated(changes: dict[str, Any], expected: dict[str, list[str]]) -> None:
+    assert preflight(**changes)["rotated"] == expected
+
+
 @pytest.mark.parametrize(
     ("changes", "names"),
     [

@@ -66,6 +66,12 @@ def test_structure_problem(kind: str, value: Any, expected: str | None) -> None:
     assert structure_problem("v", kind, value) == expected
 
 
+def test_a_structure_problem_shows_what_is_no_secret() -> None:
+    assert structure_problem("v", "list", "a,b", shown=True) == (
+        "v ('a,b') is no list: write one, on the command line as -e '{\"v\": […]}'"
+    )
+
+
 LABEL = "must be 1 to 63 letters, digits and inner dashes"
 NAME_ONLY = "leave out the scheme and the path; write only the name, such as hub.example.org"
 NOT_SET = "v is not set: it is required; set it to the domain that leads to this host, such as hub.example.org"
