@@ -65,7 +65,8 @@ def structure_problem(variable: str, kind: str, value: t.Any, shown: bool = Fals
     if value is None or kind not in types or isinstance(value, types[kind]):
         return None
     wanted, example = ("list", "[…]") if kind == "list" else ("mapping", "{…}")
-    return f"{variable} ({repr(value) if shown else 'not shown'}) is no {wanted}: write one, on the command line as -e '{{\"{variable}\": {example}}}'"
+    seen = repr(value) if shown else "not shown"
+    return f"{variable} ({seen}) is no {wanted}: write one, on the command line as -e '{{\"{variable}\": {example}}}'"
 
 
 def domain_problem(variable: str, value: t.Any) -> str | None:

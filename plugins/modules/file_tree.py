@@ -228,7 +228,7 @@ class Tree:
         self.check_mode, self.key, self.settle = check_mode, key, settle
         self.changed: list[str] = []
         self.diffs: list[dict[str, str]] = []
-        # Records of readers that have to be restarted for what an earlier run or this one has mended; and of those of whom something is left.
+        # Records of readers that have to be restarted for what this run or an earlier one has mended, and of those who have something left.
         self.outdated: list[str] = []
         self.unsettled: list[str] = []
 
@@ -382,8 +382,8 @@ def main() -> None:
             tree.directory(directory)
         for file in module.params["files"]:
             if file["content"] is None and file["secret_content"] is None:
-                source = f"the file {file['file']!r} was not read" if file["file"] else f"the template {file['template']!r} was not rendered"
-                raise ValueError(f"{file['path']}: {source}; call this module as an action")
+                left = f"the file {file['file']!r} was not read" if file["file"] else f"the template {file['template']!r} was not rendered"
+                raise ValueError(f"{file['path']}: {left}; call this module as an action")
         for reader, files in by_reader(module.params["files"]).items():
             tree.files(files, _record(records, reader) if records and reader else None)
     except (ValueError, OSError) as exc:

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -166,9 +168,39 @@ def test_every_user_of_the_proxy_has_a_password(
 
 
 @pytest.fixture(scope="module")
-def native(site: Site, proxy: dict[str, Any]) -> SiteRun:
+def knocks() -> list[tuple[float, int]]:
+    """When somebody without a login was answered what, while MLflow went from the proxy to native accounts; 0 for no answer."""
+    return []
+
+
+@contextlib.contextmanager
+def knocking(url: str, ca_file: Any, seen: list[tuple[float, int]]) -> Iterator[None]:
+    """Ask again and again."""
+    end = threading.Event()
+
+    def knock() -> None:
+        with requests.Session() as session:
+            session.trust_env = False
+            while not end.wait(0.05):
+                begun, status = time.time(), 0
+                with contextlib.suppress(requests.RequestException):
+                    status = session.get(url, verify=ca_file, timeout=20).status_code
+                seen.append((begun, status))
+
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(knock)
+        try:
+            yield
+        finally:
+            end.set()
+        asking.result()
+
+
+@pytest.fixture(scope="module")
+def native(site: Site, proxy: dict[str, Any], knocks: list[tuple[float, int]], domain: str, info: dict[str, Any]) -> SiteRun:
     """One run from the proxy to native accounts."""
-    return site.converge("-vvv", "--diff", *extra(**NATIVE), watch=True)
+    with knocking(f"https://mlflow.{domain}/api/2.0/mlflow/experiments/get?experiment_id=0", info["ca_file"], knocks):
+        return site.converge("-vvv", "--diff", *extra(**NATIVE), watch=True)
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +218,22 @@ def test_native_accounts_log_in(native: SiteRun, api: Api, first: tuple[str, str
     answer = api("GET", "2.0/mlflow/users/list", bob)
     assert {user["username"]: user["is_admin"] for user in answer.json()["users"]} == {first[0]: True, bob[0]: True, "alice": False}
     assert answer.headers.get("WWW-Authenticate") is None
+
+
+def test_a_password_is_asked_for_until_mlflow_is_replaced_and_from_then_on(
+    native: SiteRun, knocks: list[tuple[float, int]], host: Any
+) -> None:
+    assert knocks
+    since, until = (int(knocks[index][0]) for index in (0, -1))
+    told = f"docker events --since {since} --until {until + 1} --filter container=mlflow --format '{{{{.TimeNano}}}} {{{{.Action}}}}'"
+    lines = (line.split(maxsplit=1) for line in host.check_output(told).splitlines())
+    events = [(int(nanoseconds) / 1e9, action) for nanoseconds, action in lines]
+    # It was replaced once, and the new one was healthy at some time; the proxy hears of it a moment later.
+    (stopped,) = {moment for moment, action in events if action == "kill"}
+    healthy = min(moment for moment, action in events if action == "health_status: healthy" and moment > stopped)
+    assert {status for moment, status in knocks if moment < stopped - 0.5 or moment > healthy + 5} == {401}
+    # In between it is away, and never open.
+    assert {status for _moment, status in knocks} <= {0, 401, 404, 502, 503, 504}
 
 
 def test_native_permissions_hold(api: Api, first: tuple[str, str], alice: tuple[str, str], proxy: dict[str, Any]) -> None:
@@ -231,6 +279,13 @@ def test_second_run_with_native_accounts_changes_nothing(native: SiteRun, site: 
     # One more than without, which leaves room for it.
     assert second.module_runs <= MODULE_RUNS + 1
     assert api.status(("carol", "carol's password")) == 200
+
+
+def test_a_forgotten_client_with_an_old_password_keeps_nobody_from_logging_in(native: SiteRun, api: Api, first: tuple[str, str]) -> None:
+    seen = Counter(api.status((first[0], "an old password of it")) for _ in range(200))
+    assert set(seen) == {401, 429}, seen
+    # Most of the server's processes have not seen her yet, and all have had their fill of the other one.
+    assert {api.status(("carol", "carol's password")) for _ in range(30)} == {200}
 
 
 def test_native_drift_is_mended(native: SiteRun, site: Site, api: Api, first: tuple[str, str], alice: tuple[str, str]) -> None:
@@ -428,12 +483,35 @@ def test_client_works_without_a_login(
 ) -> None:
     # What is not Ansible's, though its name could be that of a user's secret.
     host.check_output(f"echo of somebody else >{SECRETS_DIR}/mlflow_user_stranger_password")
-    site.converge(*extra(mlflow_auth="none", mlflow_allowed_networks=PRIVATE))
+    site.converge(*extra(mlflow_auth="none", mlflow_allowed_networks=PRIVATE, mlflow_job_execution=True))
     assert user_files(host) == {"mlflow_user_stranger_password"}
     host.check_output(f"rm {SECRETS_DIR}/mlflow_user_stranger_password")
     assert "mlflow" not in told()
     client(None)
     assert api("GET", "2.0/mlflow/runs/get", None, run_id=proxy["run_id"]).status_code == 200
+
+
+def test_jobs_are_run_by_the_same_user_and_kept_in_the_database(
+    native: SiteRun, host: Any, api: Api, superuser: Callable[..., str]
+) -> None:
+    # The test before this one has turned them on.
+    jobs = f"{api.base}/ajax-api/3.0/jobs/"
+    wanted = {"experiment_id": "0", "serialized_scorer": "{}", "trace_ids": ["tr-none"]}
+    made = api.http.post(jobs, json={"job_name": "invoke_scorer", "params": wanted}, timeout=30)
+    assert made.status_code == 200, made.text
+    job = made.json()["job_id"]
+
+    def state() -> dict[str, Any]:
+        found: dict[str, Any] = api.http.get(jobs + job, timeout=30).json()
+        return found
+
+    wait_until(lambda: state()["status"] not in ("PENDING", "RUNNING"), 60, "the job is over")
+    # It needs a model that judges; how it fails shows that it ran.
+    assert "Failed to parse serialized scorer data" in state()["error_message"]
+    assert superuser(f"SELECT count(*) FROM jobs WHERE id = '{job}'", "mlflow") == "1"
+    lines = [line.split(maxsplit=1) for line in host.check_output("docker top mlflow -eo uid,args").splitlines()[1:]]
+    assert any("jobs._job_runner" in command for _uid, command in lines)
+    assert {uid for uid, _command in lines} == {"58003"}
 
 
 # --- and back --------------------------------------------------------------------------------------------

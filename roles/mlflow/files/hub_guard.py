@@ -225,4 +225,5 @@ def create_app() -> Guard:
     given = config["guard"]
     each_second, burst = given.getfloat("average", 0) / seconds(given["period"]), given.getint("burst", 0)
     auth.store.authenticate_user = watched(auth.store.authenticate_user)
-    return Guard(auth.create_app(), lambda: Allowance(each_second, burst), [ipaddress.ip_network(network) for network in given["trusted"].split()])
+    trusted = [ipaddress.ip_network(network) for network in given["trusted"].split()]
+    return Guard(auth.create_app(), lambda: Allowance(each_second, burst), trusted)

@@ -105,7 +105,7 @@ def test_a_file_of_a_role_is_taken_as_it_is(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("more", [{"content": "x"}, {"secret_content": "x"}, {"template": "a.j2"}])
 def test_a_file_has_one_source(more: dict[str, str]) -> None:
-    with pytest.raises(AnsibleActionFail, match="^/a: give one of a template, a file and a content$"):
+    with pytest.raises(AnsibleActionFail, match=r"^/a: give one of a template, a file and a content$"):
         rendered({"path": "/a", "file": "a", **more}, {})
 
 
