@@ -22,6 +22,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     parse_subnets,
     taken_ports,
     units_up,
+    without_bridges,
 )
 
 
@@ -73,6 +74,7 @@ def test_parse_subnets(listing: str, expected: dict[str, list[str]]) -> None:
         ("ii  docker.io\nii  apparmor\nii  docker.io-doc\n", []),
         # Removed, of which only the configuration is left; and unpacked by a run that was interrupted.
         ("rc  docker.io\niU  apparmor\n", ["docker.io", "apparmor"]),
+        ("ii\nii  docker.io\n", ["apparmor"]),
     ],
 )
 def test_missing_packages(listing: str, expected: list[str]) -> None:
@@ -253,3 +255,16 @@ def test_units_up(change: dict[str, str], up: bool) -> None:
 def test_a_unit_that_is_not_there_is_not_up() -> None:
     assert units_up("Id=docker.service\nActiveState=inactive\nUnitFileState=\nNeedDaemonReload=no\n") == []
     assert units_up("") == []
+
+
+@pytest.mark.parametrize(
+    ("addresses", "networks", "expected"),
+    [
+        ([], ["172.17.0.0/16"], []),
+        (["192.0.2.7", "172.17.0.1", "fd00::1"], [], ["192.0.2.7", "172.17.0.1", "fd00::1"]),
+        (["192.0.2.7", "172.17.0.1", "172.18.0.1", "fd00::1"], ["172.17.0.0/16", "172.18.0.0/16", "fd00::/64"], ["192.0.2.7"]),
+        (["fe80::1%eth0", "2001:db8::7"], ["172.17.0.0/16", "fd00::/64"], ["fe80::1%eth0", "2001:db8::7"]),
+    ],
+)
+def test_without_bridges(addresses: list[str], networks: list[str], expected: list[str]) -> None:
+    assert without_bridges(addresses, networks) == expected
