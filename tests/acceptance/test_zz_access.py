@@ -202,6 +202,8 @@ def balancer(outside: Outside, domain: str, tmp_path_factory: pytest.TempPathFac
     config = tmp_path_factory.mktemp("balancer") / "haproxy.cfg"
     config.write_text(_BALANCER.format(address=outside.address, name=f"rustdesk.{domain}"))
     name = container_name("acceptance-balancer")
+    # A run of the tests that was killed leaves its own behind.
+    docker("rm", "--force", name)
     docker(
         *("run", "--detach", "--name", name, "--label", "opengeoai.lab=1", "--network", NETWORK),
         *("--volume", f"{config}:/haproxy.cfg:ro", "--volume", f"{outside.ca_file}:/ca.pem:ro"),

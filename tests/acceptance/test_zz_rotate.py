@@ -39,12 +39,12 @@ ROTATED = (
 CHANGES = [
     "Keep the secrets",
     "Ship the host's tool, and what can be shipped before any container runs",
-    "Run Traefik: Ship the files",
     "Run MinIO: Run the container",
     "Keep the roles and databases of all services",
     "Keep the buckets and users of all services",
     "Run MLflow: Ship the files",
     "Run MLflow: Run the container",
+    "Run Traefik: Ship the files",
     "Keep the rotated secrets",
 ]
 
