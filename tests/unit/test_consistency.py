@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -80,9 +81,18 @@ def test_every_option_is_described(role: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(path.name for path in (ROOT / "playbooks").glob("*.yml")))
 def test_a_playbook_is_about_the_hosts_that_are_named(path: str) -> None:
-    site = load("playbooks/site.yml")[0]["hosts"]
-    assert "undef" in site
-    assert {play.get("hosts", site) for play in load(f"playbooks/{path}")} == {site}
+    hosts = "{{ lookup('opengeoai.hub.hosts') }}"
+    assert {play.get("hosts", hosts) for play in load(f"playbooks/{path}")} == {hosts}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "meant"), [(None, ["one", "two"]), ("two", ["two"]), ("all:!two", ["one"]), (["one", "two"], ["one", "two"])]
+)
+def test_a_playbook_is_run_on_the_hosts_that_are_meant(hosts: str | list[str] | None, meant: list[str]) -> None:
+    given = [] if hosts is None else ["-e", json.dumps({"stack_hosts": hosts})]
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "playbooks/status.yml", "-i", "one,two", "--list-hosts", *given]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert sorted(re.findall(r"^ {6}(\S+)$", done.stdout, re.MULTILINE)) == sorted(meant)
 
 
 @pytest.mark.parametrize("hosts", ["nosuch", "nosuch,neither"])

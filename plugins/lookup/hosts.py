@@ -1,0 +1,54 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+name: hosts
+author: opengeoai.hub contributors (@opengeoai)
+version_added: 1.0.0
+short_description: The hosts that a playbook of this collection is run on
+description:
+  - The pattern that the variable C(stack_hosts) gives, or C(all).
+  - It is an error if no host of the inventory is meant. Of such a play Ansible only warns, and ends well.
+options: {}
+"""
+
+EXAMPLES = r"""
+---
+- name: Bring up the hub
+  hosts: "{{ lookup('opengeoai.hub.hosts') }}"
+"""
+
+RETURN = r"""
+---
+_raw:
+  description: A pattern of hosts.
+  type: list
+  elements: str
+"""
+
+import json
+import typing as t
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.loader import lookup_loader
+from ansible.plugins.lookup import LookupBase
+
+
+class LookupModule(LookupBase):
+    """Reads the variable, and asks the inventory."""
+
+    def run(self, terms: t.Sequence[t.Any], variables: t.Mapping[str, t.Any] | None = None, **kwargs: t.Any) -> list[str]:
+        """Return the pattern."""
+        given = variables or {}
+        if "stack_hosts" not in given:
+            return ["all"]
+        wanted = self._templar.template(given["stack_hosts"])
+        inventory = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=self._loader, templar=self._templar)
+        patterns = [wanted] if isinstance(wanted, str) else list(wanted or [])
+        if not inventory.run(patterns, variables=given):
+            raise AnsibleLookupError(f"stack_hosts is {json.dumps(wanted, default=str)}, and the inventory has no such host or group")
+        return patterns
