@@ -15,7 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 
-from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import catalogue
+from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import catalogue, host_port
 from ansible_collections.opengeoai.hub.plugins.module_utils._certificate_files import (
     GivenFile,
     certificate_problems,
@@ -24,11 +24,11 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._certificate_files i
 from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import user_secrets
 from ansible_collections.opengeoai.hub.plugins.module_utils._rotation import rotation
 from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
-    boolean_problem,
     first_problems,
+    port_clashes,
     problems,
-    structure_problem,
 )
+from ansible_collections.opengeoai.hub.plugins.module_utils._values import boolean_problem, structure_problem
 from ansible_collections.opengeoai.hub.plugins.module_utils._variable_names import misspelt, unread
 
 # What roles use as a number may be given as text on the command line.
@@ -113,21 +113,32 @@ class ActionModule(ActionBase):
         values.update(self._values(passwords, variables))
         self._fail_on(problems(values))
         result["warnings"] = unread(others, known, service_roles())
+        found_together = self._catalogue(values, variables)
         files = self._certificate_files(values, variables)
         if values.get("traefik_certificates") == "files":
-            result["warnings"] += self._check_certificate(files, variables)
-        result.update(changed=False, roles=roles, rotated=self._rotated(variables))
+            result["warnings"] += self._check_certificate(files, found_together["hosts"])
+        result.update(changed=False, roles=roles, catalogue=found_together, rotated=self._rotated(found_together, variables))
         return result
 
-    def _rotated(self, variables: t.Mapping[str, t.Any]) -> dict[str, list[str]]:
+    def _catalogue(self, values: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """What the services add up to."""
+        specifications = self._templar.template(variables["__stack_specifications"])
+        try:
+            claims = [(host_port(port)[0], service["name"]) for service in specifications for port in service.get("ports") or ()]
+            self._fail_on(port_clashes(values, claims))
+            return catalogue(specifications, values.get("stack_registry"))
+        except ValueError as exc:
+            self._fail_on([str(exc)])
+            raise
+
+    def _rotated(self, found_together: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, list[str]]:
         """The secrets that get a new value, if any should."""
         if "__stack_rotation" not in variables:
             return {"names": [], "given": []}
-        found = catalogue(self._templar.template(variables["__stack_specifications"]))
-        given = self._values([secret["name"] for secret in found["secrets"]], variables)
-        secrets = [{**secret, "value": given.get(secret["name"]) or None} for secret in found["secrets"]]
+        given = self._values([secret["name"] for secret in found_together["secrets"]], variables)
+        secrets = [{**secret, "value": given.get(secret["name"]) or None} for secret in found_together["secrets"]]
         try:
-            return rotation(secrets, found["secret_groups"], self._templar.template(variables["__stack_rotation"]))
+            return rotation(secrets, found_together["secret_groups"], self._templar.template(variables["__stack_rotation"]))
         except ValueError as exc:
             self._fail_on([str(exc)])
             raise
@@ -153,10 +164,9 @@ class ActionModule(ActionBase):
         self._fail_on(found)
         return files
 
-    def _check_certificate(self, files: t.Mapping[str, GivenFile], variables: t.Mapping[str, t.Any]) -> list[str]:
+    def _check_certificate(self, files: t.Mapping[str, GivenFile], hosts: t.Sequence[str]) -> list[str]:
         """Check the user's own certificate against the host names of all services, and return warnings."""
         now = datetime.datetime.now(datetime.UTC)
-        hosts = catalogue(self._templar.template(variables["__stack_specifications"]))["hosts"]
         chain = files["traefik_certificate_file"]
         key, issuers = files["traefik_certificate_key_file"], files.get("traefik_issuer_ca_file")
         self._fail_on(certificate_problems(chain, key, issuers, hosts, now))

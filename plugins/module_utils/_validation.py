@@ -9,17 +9,15 @@ Every message names the variable, the bad value and the mend.
 
 from __future__ import annotations
 
-import posixpath
-import re
+import functools
 import typing as t
-from collections.abc import Mapping
 
 from ansible_collections.opengeoai.hub.plugins.module_utils import _minio, _postgres
 from ansible_collections.opengeoai.hub.plugins.module_utils._certificate_validation import source_problems
 from ansible_collections.opengeoai.hub.plugins.module_utils._escape import is_one_line
+from ansible_collections.opengeoai.hub.plugins.module_utils._extensions import extensions_problem
 from ansible_collections.opengeoai.hub.plugins.module_utils._firewall import allowed_problem, parse_port
 from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import MAX_PASSWORD_BYTES, name_problem, rounds_problem
-from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import ImageReference
 from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import (
     USER_SECRET,
     account_name_problem,
@@ -32,83 +30,26 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._networks import (
     networks_problem,
     rate_problem,
 )
-
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9._/-]+)?")
-_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_MIN_SECRET = 8
-_SYSTEM_DIRECTORIES = frozenset(
-    (
-        "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc",
-        "/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/local",
-        "/var", "/var/lib", "/var/lib/docker", "/var/log", "/var/tmp",
-    )
+from ansible_collections.opengeoai.hub.plugins.module_utils._values import (
+    domain_problem,
+    id_problem,
+    image_problem,
+    memory_problem,
+    network_name_problem,
+    number_problem,
+    path_problem,
+    plain_name_problem,
+    port_problem,
+    region_problem,
+    registry_problem,
+    server_settings_problem,
+    size_problem,
+    time_zone_problem,
+    url_problem,
 )
 
-
-def boolean_problem(variable: str, value: t.Any) -> str | None:
-    """Why a value is neither true nor false, or None if it is: any text is true in a template, 'false' as well."""
-    if isinstance(value, bool):
-        return None
-    off = str(value).strip().lower() in ("false", "no", "off", "0", "n", "f", "none", "")
-    return f"{variable} is {value!r}: write it without quotes, or with -e '{{\"{variable}\": {'false' if off else 'true'}}}'"
-
-
-def structure_problem(variable: str, kind: str, value: t.Any, shown: bool = False) -> str | None:
-    """Why a value is no list or mapping where one is wanted, or None if it is.
-
-    Text that the specification could convert reaches the roles as text, which they would take apart by characters.
-
-    :param shown: whether the message may show the value, which is no secret.
-    """
-    types: dict[str, tuple[type, ...]] = {"list": (list, tuple), "dict": (Mapping,)}
-    if value is None or kind not in types or isinstance(value, types[kind]):
-        return None
-    wanted, example = ("list", "[…]") if kind == "list" else ("mapping", "{…}")
-    seen = repr(value) if shown else "not shown"
-    return f"{variable} ({seen}) is no {wanted}: write one, on the command line as -e '{{\"{variable}\": {example}}}'"
-
-
-def domain_problem(variable: str, value: t.Any) -> str | None:
-    """Why a value is not a usable host name, or None if it is."""
-
-    def problem(reason: str) -> str:
-        return f"{variable} is {value!r}: {reason}"
-
-    if value is None or value == "":
-        return f"{variable} is not set: it is required; set it to the domain that leads to this host, such as hub.example.org"
-    if not isinstance(value, str):
-        return problem("it must be text; put it in quotes")
-    if "://" in value or "/" in value:
-        return problem("leave out the scheme and the path; write only the name, such as hub.example.org")
-    if value != value.lower():
-        return problem(f"write it in lower case: {value.lower()!r}")
-    if value.endswith("."):
-        return problem(f"leave out the dot at its end: {value.rstrip('.')!r}")
-    if len(value) > 253:
-        return problem("it is longer than 253 characters; use a shorter name")
-    if value.rpartition(".")[2].isdigit():
-        return problem("it is an IP address; use a name, since certificates and routes go by names")
-    for label in value.split("."):
-        if not _LABEL.fullmatch(label):
-            return problem(f"its part {label!r} must be 1 to 63 letters, digits and inner dashes")
-    return None
-
-
-def path_problem(variable: str, value: t.Any) -> str | None:
-    """Why a value is not a usable directory for data or configuration, or None if it is."""
-    if not isinstance(value, str) or not value.startswith("/"):
-        return f"{variable} is {value!r}: it must be an absolute path, such as /srv/opengeoai"
-    # normpath() keeps two slashes at the beginning, as POSIX wants.
-    normal = posixpath.normpath(value).replace("//", "/")
-    if normal != value:
-        return f"{variable} is {value!r}: write it without '.', '..', double or closing slashes: {normal!r}"
-    if value in _SYSTEM_DIRECTORIES:
-        return (
-            f"{variable} is {value!r}: that is a directory of the system; "
-            f"use one of its own below it, such as {value.rstrip('/')}/opengeoai"
-        )
-    return None
+Check = t.Callable[[str, t.Any], str | None]
+_MIN_SECRET = 8
 
 
 def nested_paths(paths: t.Mapping[str, str]) -> list[str]:
@@ -124,29 +65,13 @@ def nested_paths(paths: t.Mapping[str, str]) -> list[str]:
     return problems
 
 
-def image_problem(variable: str, value: t.Any) -> str | None:
-    """Why a value is not a pinned image, or None if it is."""
-    try:
-        ImageReference.parse(value if isinstance(value, str) else "")
-    except ValueError:
-        return f"{variable} is {value!r}: write registry/repository:tag with a tag other than latest, or a digest"
-    return None
-
-
-def registry_problem(variable: str, value: t.Any) -> str | None:
-    """Why a value is not a registry, or None if it is one or empty."""
-    if value in (None, "") or (isinstance(value, str) and _REGISTRY.fullmatch(value)):
-        return None
-    return f"{variable} is {value!r}: write HOST[:PORT][/PATH] without a scheme, such as mirror.example.org:5000"
-
-
 def user_problem(variable: str, value: t.Any) -> str | None:
     """Why a value is not a name for basic authentication, or None if it is."""
     mend = name_problem(value if isinstance(value, str) else "")
     return f"{variable} is {value!r}: {mend}" if mend else None
 
 
-def named_problem(variable: str, value: t.Any, *checks: t.Callable[[str, str], None]) -> str | None:
+def named_problem(variable: str, value: t.Any, checks: t.Sequence[t.Callable[[str, str], None]]) -> str | None:
     """Why the service that a value is for would refuse it, or None if it would not; secrets are for checks that do not show them."""
     if not isinstance(value, str):
         return f"{variable} is no text: put it in quotes"
@@ -161,11 +86,13 @@ def named_problem(variable: str, value: t.Any, *checks: t.Callable[[str, str], N
 def _not_the_superuser(variable: str, value: str) -> None:
     if value == "postgres":
         raise ValueError(f'{variable}: "postgres" is the superuser and the database of the server itself; choose another name')
+    if value in ("template0", "template1"):
+        raise ValueError(f'{variable}: "{value}" is what the server copies new databases from; choose another name')
 
 
 def _plain_name(variable: str, value: str) -> None:
-    if not _IDENTIFIER.fullmatch(value):
-        raise ValueError(f"{variable} is {value!r}: use at most 63 lower-case letters, digits and underscores, beginning with a letter")
+    if problem := plain_name_problem(variable, value):
+        raise ValueError(problem)
 
 
 # Limits of TCP routes.
@@ -205,7 +132,7 @@ def secret_problem(variable: str, value: t.Any, mlflow_auth: t.Any = "proxy") ->
         return f"{variable} (not shown) has {len(value)} characters: use {_MIN_SECRET} or more"
     if of_mlflow and mlflow_auth == "native":
         return account_password_problem(variable, value)
-    return named_problem(variable, value, *_ACCEPTED.get(variable, ()))
+    return named_problem(variable, value, _ACCEPTED.get(variable, ()))
 
 
 def access_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
@@ -289,73 +216,156 @@ def mlflow_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     return [problem for problem in found if problem] + user_problems(variables)
 
 
-def percent_problem(variable: str, value: t.Any) -> str | None:
-    """A message if the value is no share of a whole."""
-    good = isinstance(value, int) and 1 <= value <= 100
-    return None if good else f"{variable} is {value!r}: a disk is full to between 1 and 100 percent, such as 85"
-
-
 def first_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """Problems of what everything else is derived from: only without these can the other variables be read at all."""
     return [problem for problem in (domain_problem("stack_domain", variables.get("stack_domain")),) if problem]
 
 
-def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
-    """All problems of the public variables.
+def _at_least(least: int, example: str, most: int | None = None) -> Check:
+    return lambda variable, value: number_problem(variable, value, least, most, example)
 
-    :param variables: the values by name; a variable is judged by its name's ending: `_host`, `_image`, `_dir` …
+
+def _or_empty(check: Check) -> Check:
+    """Of a variable that need not be set: the host's size, or another variable, says what is used."""
+    return lambda variable, value: None if value in (None, "") else check(variable, value)
+
+
+def _engine_root_problem(variable: str, value: t.Any) -> str | None:
+    # That directory is the engine's own, and no one else's.
+    return None if value == "/var/lib/docker" else path_problem(variable, value)
+
+
+# How the value of one variable is judged, by its name …
+_BY_NAME: t.Mapping[str, Check] = {
+    "docker_data_root": _engine_root_problem,
+    "docker_firewall_allowed": allowed_problem,
+    "docker_log_max_files": _at_least(1, "5"),
+    "docker_log_max_size": size_problem,
+    "docker_max_concurrent_downloads": _at_least(1, "8"),
+    "docker_repository_key": url_problem,
+    "docker_repository_url": url_problem,
+    "homepage_www_host": _or_empty(domain_problem),
+    "minio_memory": _or_empty(memory_problem),
+    "minio_region": region_problem,
+    "mlflow_memory": _or_empty(memory_problem),
+    "mlflow_s3_endpoint": url_problem,
+    "mlflow_user": user_problem,
+    "mlflow_workers": _or_empty(_at_least(1, "4")),
+    "postgres_memory": _or_empty(memory_problem),
+    "postgres_settings": server_settings_problem,
+    "postgres_shm_size": size_problem,
+    "stack_min_disk_gb": _at_least(0, "10"),
+    "stack_min_memory_mb": _at_least(0, "3500"),
+    "stack_network_data": network_name_problem,
+    "stack_network_edge": network_name_problem,
+    "stack_network_socket": network_name_problem,
+    "stack_registry": registry_problem,
+    "stack_timezone": time_zone_problem,
+    "stack_verify_timeout": _at_least(1, "300"),
+    "stack_warn_disk_percent": _at_least(1, "85", most=100),
+    "traefik_read_timeout": _at_least(0, "3600"),
+    "traefik_user": user_problem,
+    **{variable: functools.partial(named_problem, checks=checks) for variable, checks in _ACCEPTED.items()},
+}
+# … or else by its ending.
+_BY_ENDING: t.Sequence[tuple[str, Check]] = (
+    ("_allowed_networks", networks_problem),
+    ("_bcrypt_rounds", rounds_problem),
+    ("_days", _at_least(0, "14")),
+    ("_dir", path_problem),
+    ("_host", domain_problem),
+    ("_hours", _at_least(0, "26")),
+    ("_image", image_problem),
+    ("_memory", memory_problem),
+    ("_middlewares", middlewares_problem),
+    ("_port", port_problem),
+    ("_rate_limit", lambda variable, value: rate_problem(variable, value, "tcp" if variable in _TCP_RATES else "http")),
+    ("_seconds", _at_least(0, "30")),
+    ("_trusted_proxies", networks_problem),
+    ("gid", id_problem),
+    ("uid", id_problem),
+)
+# What must not be the same for two of these variables, by the ending or beginning of their names.
+_DIFFERENT = (
+    ("_database", "database"),
+    ("_host", "host name"),
+    ("_port", "port"),
+    ("stack_network_", "network"),
+    ("uid", "user"),
+)
+
+
+def _check_of(variable: str) -> Check | None:
+    return _BY_NAME.get(variable) or next((check for ending, check in _BY_ENDING if variable.endswith(ending)), None)
+
+
+def same_values(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """A message for each variable that has the value of another one, where each must have its own."""
+    found = []
+    for part, what in _DIFFERENT:
+        first: dict[str, str] = {}
+        for variable, value in sorted(variables.items()):
+            if not (variable.endswith(part) or variable.startswith(part)) or not value:
+                continue
+            other = first.setdefault(str(value), variable)
+            if other != variable:
+                found.append(f"{variable} is {value!r}, which is {other} too: give each a {what} of its own")
+    return found
+
+
+def port_clashes(variables: t.Mapping[str, t.Any], claims: t.Sequence[tuple[int, str]]) -> list[str]:
+    """A message for each variable with a port that some service has without being asked.
+
+    :param claims: ports of the host, and the services that publish them; of the variables', too.
     """
-    found: list[str | None] = [registry_problem("stack_registry", variables.get("stack_registry"))]
+    found = []
+    for variable, value in sorted(variables.items()):
+        others = [service for port, service in claims if variable.endswith("_port") and str(port) == str(value)]
+        own = variable.partition("_")[0]
+        if own in others:
+            others.remove(own)
+        if others:
+            found.append(f"{variable} is {value}, which is a port of {' and '.join(sorted(set(others)))}: choose another")
+    return found
+
+
+def _registry_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    found = []
     if variables.get("docker_registry_ca_file") and not variables.get("stack_registry"):
         found.append("stack_registry is not set and docker_registry_ca_file is: set stack_registry to the registry with that CA")
-    found += source_problems(variables)
-    data_paths: dict[str, str] = {}
+    user, password = variables.get("docker_registry_username"), variables.get("docker_registry_password")
+    if bool(user) != bool(password):
+        found.append("docker_registry_username and docker_registry_password belong together: set both, or neither")
+    return found
+
+
+def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """All problems of the public variables, by name."""
+    found: list[str | None] = []
+    paths: dict[str, str] = {}
     for variable, value in sorted(variables.items()):
-        if variable.endswith("_host"):
-            found.append(domain_problem(variable, value))
-        elif variable.endswith("_image"):
-            found.append(image_problem(variable, value))
-        elif variable.endswith(("_password", "_secret_key")) and variable != "docker_registry_password":
+        if variable.endswith(("_password", "_secret_key")) and variable != "docker_registry_password":
             found.append(secret_problem(variable, value, variables.get("mlflow_auth")))
-        elif variable.endswith(("_allowed_networks", "_trusted_proxies")):
-            found.append(networks_problem(variable, value))
-        elif variable.endswith("_rate_limit"):
-            found.append(rate_problem(variable, value, "tcp" if variable in _TCP_RATES else "http"))
-        elif variable.endswith("_middlewares"):
-            found.append(middlewares_problem(variable, value))
-        elif variable.endswith("_bcrypt_rounds"):
-            found.append(rounds_problem(variable, value))
-        elif variable == "stack_warn_disk_percent":
-            found.append(percent_problem(variable, value))
-        elif variable == "docker_firewall_allowed":
-            found.append(allowed_problem(variable, value))
-        elif variable in ("mlflow_user", "traefik_user"):
-            found.append(user_problem(variable, value))
-        elif variable in _ACCEPTED:
-            found.append(named_problem(variable, value, *_ACCEPTED[variable]))
-        elif variable.endswith("_dir"):
-            problem = path_problem(variable, value)
+        elif check := _check_of(variable):
+            problem = check(variable, value)
             found.append(problem)
-            if problem is None and variable.endswith("_data_dir") and variable != "stack_data_dir":
-                data_paths[variable] = value
-    combined = access_problems(variables) + mlflow_problems(variables) + nested_paths(data_paths)
-    return [problem for problem in found if problem] + combined
+            # Those of services lie in that of the stack.
+            if problem is None and check in (path_problem, _engine_root_problem) and variable != "stack_data_dir":
+                paths[variable] = value
+    found.append(extensions_problem("postgres_extensions", variables.get("postgres_extensions") or (), variables.get("postgres_image")))
+    combined = _registry_problems(variables) + source_problems(variables) + access_problems(variables) + mlflow_problems(variables)
+    return [problem for problem in found if problem] + combined + nested_paths(paths) + same_values(variables)
 
 
 __all__ = (
     "access_problems",
-    "boolean_problem",
-    "domain_problem",
     "first_problems",
-    "image_problem",
     "mlflow_problems",
     "named_problem",
     "nested_paths",
-    "path_problem",
-    "percent_problem",
+    "port_clashes",
     "problems",
-    "registry_problem",
+    "same_values",
     "secret_problem",
-    "structure_problem",
     "user_problem",
 )

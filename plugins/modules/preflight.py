@@ -38,6 +38,10 @@ roles:
   returned: success
   type: list
   elements: str
+catalogue:
+  description: What the services add up to, as the filter P(opengeoai.hub.catalogue#filter) returns it.
+  returned: success
+  type: dict
 rotated:
   description: Names of the secrets that a rotation is about.
   returned: success

@@ -29,7 +29,10 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
+# The clone holds a link to itself in there.
+sys.path.insert(1, str(ROOT / "collections"))
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._extensions import AVAILABLE as AVAILABLE_EXTENSIONS  # noqa: E402
 from lab import images as lab_images  # noqa: E402
 from lab import machine as lab_machine  # noqa: E402
 from lab.settings import NETWORK as LAB_NETWORK  # noqa: E402

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .support import Psql
+from .support import AVAILABLE_EXTENSIONS, Psql
 
 EXTENSIONS = ("postgis", "hstore", "postgis_topology", "postgis_raster", "pgrouting")
 WORK = {
@@ -87,6 +87,10 @@ def test_wrong_password_is_refused(psql: Psql) -> None:
 def test_database_is_utf8(psql: Psql, tracker: Psql) -> None:
     assert psql("SHOW server_encoding") == "UTF8"
     assert tracker("SELECT length('äß漢')") == "3"
+
+
+def test_the_server_has_the_extensions_that_are_accepted(psql: Psql) -> None:
+    assert set(AVAILABLE_EXTENSIONS) - set(psql("SELECT name FROM pg_available_extensions").split()) == set()
 
 
 @pytest.mark.parametrize("extension", EXTENSIONS)

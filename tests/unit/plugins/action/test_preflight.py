@@ -27,7 +27,7 @@ def preflight(**changes: Any) -> dict[str, Any]:
     for role in ALL:
         variables |= loader.load_from_file(str(ROLES / role / "defaults" / "main.yml"), trusted_as_template=True) or {}
     variables |= {"stack_domain": "hub.example.org", "stack_acme_email": "admin@example.org"}
-    variables |= {"ansible_play_role_names": [f"opengeoai.hub.{role}" for role in ALL]}
+    variables |= {"__stack_specifications": [], "ansible_play_role_names": [f"opengeoai.hub.{role}" for role in ALL]}
     variables |= {name: trust_as_template(value) if isinstance(value, str) else value for name, value in changes.items()}
     action = ActionModule(Task(), Mock(), PlayContext(), loader, Templar(loader, variables), None)
     return action.run(task_vars=variables)
@@ -122,6 +122,17 @@ def test_wrong_types_are_refused_without_a_traceback(changes: dict[str, Any], na
     found = refusal(**changes)
     assert [one.split()[0] for one in found][:1] == names
     assert not any("'secret'" in one for one in found)
+
+
+def test_what_services_claim_is_compared_with_variables() -> None:
+    other = {"name": "other", "image": "a/b:1", "ports": ["8080:80"]}
+    assert refusal(__stack_specifications=[other]) == ["traefik_health_port is 8080, which is a port of other: choose another"]
+    assert refusal(__stack_specifications=[ONE, ONE])[-1].startswith("two services have one name: one")
+
+
+def test_what_the_services_need_is_told() -> None:
+    found = preflight(stack_registry="mirror.example.org", __stack_specifications=[ONE])["catalogue"]
+    assert found["images"] == ["mirror.example.org/a/b:1"]
 
 
 def test_a_misspelt_variable_is_refused_with_all_other_problems() -> None:

@@ -14,129 +14,55 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._secrets import chec
 from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
     _ACCEPTED,
     access_problems,
-    boolean_problem,
-    domain_problem,
     first_problems,
-    image_problem,
     nested_paths,
-    path_problem,
+    port_clashes,
     problems,
-    registry_problem,
-    structure_problem,
+    same_values,
 )
 
 
 @pytest.mark.parametrize(
-    ("value", "mend"),
+    ("variables", "expected"),
     [
-        (True, None),
-        (False, None),
-        ("false", "false"),
-        ("False", "false"),
-        ("no", "false"),
-        ("", "false"),
-        (None, "false"),
-        (0, "false"),
-        ("true", "true"),
-        ("yes", "true"),
-        (1, "true"),
-        ([], "true"),
+        ({}, []),
+        ({"a_host": "a", "b_host": "b", "c_port": 1, "a_database": "a", "a_uid": 7, "a_gid": 7}, []),
+        # What is empty is not used.
+        ({"a_host": "", "b_host": ""}, []),
+        ({"b_host": "a", "a_host": "a"}, ["b_host is 'a', which is a_host too: give each a host name of its own"]),
+        ({"a_port": 443, "b_port": "443"}, ["b_port is '443', which is a_port too: give each a port of its own"]),
+        ({"a_puid": 7, "b_uid": 7}, ["b_uid is 7, which is a_puid too: give each a user of its own"]),
+        (
+            {"stack_network_a": "n", "stack_network_b": "n", "stack_network_c": "n"},
+            [
+                "stack_network_b is 'n', which is stack_network_a too: give each a network of its own",
+                "stack_network_c is 'n', which is stack_network_a too: give each a network of its own",
+            ],
+        ),
     ],
 )
-def test_boolean_problem(value: Any, mend: str | None) -> None:
-    message = f"v is {value!r}: write it without quotes, or with -e '{{\"v\": {mend}}}'"
-    assert boolean_problem("v", value) == (message if mend else None)
+def test_same_values(variables: dict[str, Any], expected: list[str]) -> None:
+    assert same_values(variables) == expected
+
+
+CLAIMS = [(80, "proxy"), (5432, "proxy"), (21116, "relay"), (21116, "relay")]
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "expected"),
+    ("variables", "expected"),
     [
-        ("list", [], None),
-        ("list", ("a",), None),
-        ("list", None, None),
-        ("dict", {}, None),
-        ("str", 7, None),
-        ("list", "a,b", "v (not shown) is no list: write one, on the command line as -e '{\"v\": […]}'"),
-        ("list", {}, "v (not shown) is no list: write one, on the command line as -e '{\"v\": […]}'"),
-        ("dict", "a=b", "v (not shown) is no mapping: write one, on the command line as -e '{\"v\": {…}}'"),
-        ("dict", [], "v (not shown) is no mapping: write one, on the command line as -e '{\"v\": {…}}'"),
+        ({"proxy_db_port": 5432, "proxy_db_host": "80"}, []),
+        ({"proxy_db_port": 21116}, ["proxy_db_port is 21116, which is a port of relay: choose another"]),
+        ({"relay_port": "80"}, ["relay_port is 80, which is a port of proxy: choose another"]),
     ],
 )
-def test_structure_problem(kind: str, value: Any, expected: str | None) -> None:
-    assert structure_problem("v", kind, value) == expected
+def test_port_clashes(variables: dict[str, Any], expected: list[str]) -> None:
+    assert port_clashes(variables, CLAIMS) == expected
 
 
-def test_a_structure_problem_shows_what_is_no_secret() -> None:
-    assert structure_problem("v", "list", "a,b", shown=True) == (
-        "v ('a,b') is no list: write one, on the command line as -e '{\"v\": […]}'"
-    )
-
-
-LABEL = "must be 1 to 63 letters, digits and inner dashes"
-NAME_ONLY = "leave out the scheme and the path; write only the name, such as hub.example.org"
-NOT_SET = "v is not set: it is required; set it to the domain that leads to this host, such as hub.example.org"
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("hub.example.org", None),
-        ("hub", None),
-        ("a-b.c1", None),
-        ("xn--bcher-kva.example", None),
-        (f"{'a' * 63}.org", None),
-        (None, NOT_SET),
-        ("", NOT_SET),
-        (7, "v is 7: it must be text; put it in quotes"),
-        ("https://hub.example.org", f"v is 'https://hub.example.org': {NAME_ONLY}"),
-        ("hub.example.org/", f"v is 'hub.example.org/': {NAME_ONLY}"),
-        ("192.0.2.7", "v is '192.0.2.7': it is an IP address; use a name, since certificates and routes go by names"),
-        ("Hub.example.org", "v is 'Hub.example.org': write it in lower case: 'hub.example.org'"),
-        ("hub.example.org.", "v is 'hub.example.org.': leave out the dot at its end: 'hub.example.org'"),
-        ("a." * 126 + "ab", f"v is {'a.' * 126 + 'ab'!r}: it is longer than 253 characters; use a shorter name"),
-        ("hub..org", f"v is 'hub..org': its part '' {LABEL}"),
-        ("-hub.org", f"v is '-hub.org': its part '-hub' {LABEL}"),
-        ("hub-.org", f"v is 'hub-.org': its part 'hub-' {LABEL}"),
-        ("hub_1.org", f"v is 'hub_1.org': its part 'hub_1' {LABEL}"),
-        ("*.hub.org", f"v is '*.hub.org': its part '*' {LABEL}"),
-        ("hub.org:443", f"v is 'hub.org:443': its part 'org:443' {LABEL}"),
-        ("hub.org\n", f"v is 'hub.org\\n': its part 'org\\n' {LABEL}"),
-        (f"{'a' * 64}.org", f"v is '{'a' * 64}.org': its part '{'a' * 64}' {LABEL}"),
-    ],
-)
-def test_domain_problem(value: Any, expected: str | None) -> None:
-    assert domain_problem("v", value) == expected
-
-
-ABSOLUTE = "it must be an absolute path, such as /srv/opengeoai"
-NORMAL = "write it without '.', '..', double or closing slashes:"
-SYSTEM = "that is a directory of the system; use one of its own below it, such as"
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("/srv/hub", None),
-        ("/var/lib/opengeoai", None),
-        ("/srv/with space", None),
-        (None, f"v is None: {ABSOLUTE}"),
-        ("", f"v is '': {ABSOLUTE}"),
-        ("srv/hub", f"v is 'srv/hub': {ABSOLUTE}"),
-        ("~/hub", f"v is '~/hub': {ABSOLUTE}"),
-        (7, f"v is 7: {ABSOLUTE}"),
-        ("/srv/hub/", f"v is '/srv/hub/': {NORMAL} '/srv/hub'"),
-        ("/srv//hub", f"v is '/srv//hub': {NORMAL} '/srv/hub'"),
-        ("//srv/hub", f"v is '//srv/hub': {NORMAL} '/srv/hub'"),
-        ("//etc", f"v is '//etc': {NORMAL} '/etc'"),
-        ("/srv/./hub", f"v is '/srv/./hub': {NORMAL} '/srv/hub'"),
-        ("/srv/../etc", f"v is '/srv/../etc': {NORMAL} '/etc'"),
-        ("/", f"v is '/': {SYSTEM} /opengeoai"),
-        ("/srv", f"v is '/srv': {SYSTEM} /srv/opengeoai"),
-        ("/var/lib/docker", f"v is '/var/lib/docker': {SYSTEM} /var/lib/docker/opengeoai"),
-    ],
-)
-def test_path_problem(value: Any, expected: str | None) -> None:
-    assert path_problem("v", value) == expected
+def test_a_service_may_not_publish_a_port_twice() -> None:
+    claims = [(443, "proxy"), (443, "proxy")]
+    assert port_clashes({"proxy_db_port": 443}, claims) == ["proxy_db_port is 443, which is a port of proxy: choose another"]
 
 
 @pytest.mark.parametrize(
@@ -162,39 +88,17 @@ def test_nested_paths(paths: dict[str, str], expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "good"),
-    [("traefik:v3", True), ("ghcr.io/a/b:1", True), ("traefik", False), ("a:latest", False), ("", False), (None, False), (3, False)],
-)
-def test_image_problem(value: Any, good: bool) -> None:
-    message = f"v is {value!r}: write registry/repository:tag with a tag other than latest, or a digest"
-    assert image_problem("v", value) == (None if good else message)
-
-
-@pytest.mark.parametrize(
-    ("value", "good"),
-    [
-        ("", True),
-        (None, True),
-        ("mirror.example.org", True),
-        ("mirror:5000", True),
-        ("mirror.example.org:5000/team/hub", True),
-        ("https://mirror.example.org", False),
-        ("mirror:port", False),
-        ("mirror 5000", False),
-        (5000, False),
-    ],
-)
-def test_registry_problem(value: Any, good: bool) -> None:
-    message = f"v is {value!r}: write HOST[:PORT][/PATH] without a scheme, such as mirror.example.org:5000"
-    assert registry_problem("v", value) == (None if good else message)
-
-
-@pytest.mark.parametrize(
     ("variables", "expected"),
     [
         ({"stack_domain": "hub.example.org"}, []),
-        ({}, [NOT_SET.replace("v is", "stack_domain is")]),
-        ({"stack_domain": "https://x"}, [f"stack_domain is 'https://x': {NAME_ONLY}"]),
+        (
+            {},
+            ["stack_domain is not set: it is required; set it to the domain that leads to this host, such as hub.example.org"],
+        ),
+        (
+            {"stack_domain": "https://x"},
+            ["stack_domain is 'https://x': leave out the scheme and the path; write only the name, such as hub.example.org"],
+        ),
     ],
 )
 def test_first_problems(variables: dict[str, Any], expected: list[str]) -> None:
@@ -453,9 +357,13 @@ GOOD: dict[str, Any] = {
         ),
         ({"mlflow_s3_secret_key": "short"}, ["mlflow_s3_secret_key (not shown) has 5 characters: use 8 or more"]),
         # Others do not hash theirs, and the registry's rules are its own.
-        ({"postgres_gis_password": "x" * 100, "docker_registry_password": "x"}, []),
+        ({"postgres_gis_password": "x" * 100, "docker_registry_username": "me", "docker_registry_password": "x"}, []),
+        (
+            {"docker_registry_password": "x"},
+            ["docker_registry_username and docker_registry_password belong together: set both, or neither"],
+        ),
         ({"stack_warn_disk_percent": 100}, []),
-        ({"stack_warn_disk_percent": 850}, ["stack_warn_disk_percent is 850: a disk is full to between 1 and 100 percent, such as 85"]),
+        ({"stack_warn_disk_percent": 850}, ["stack_warn_disk_percent is 850: write a whole number from 1 to 100, such as 85"]),
         ({"stack_acme_email": None}, ["stack_acme_email is not set: an ACME server needs an e-mail address, such as admin@example.org"]),
         (
             {"stack_domain": "hub"},
@@ -467,8 +375,8 @@ GOOD: dict[str, Any] = {
         (
             {"traefik_host": "Traefik", "traefik_image": "traefik", "minio_data_dir": "data", "stack_registry": "http://m"},
             [
+                "minio_data_dir is 'data': it must be an absolute path, such as /srv/opengeoai",
                 "stack_registry is 'http://m': write HOST[:PORT][/PATH] without a scheme, such as mirror.example.org:5000",
-                f"minio_data_dir is 'data': {ABSOLUTE}",
                 "traefik_host is 'Traefik': write it in lower case: 'traefik'",
                 "traefik_image is 'traefik': write registry/repository:tag with a tag other than latest, or a digest",
             ],

@@ -1,0 +1,341 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Mistakes that people make: each is refused before the host is reached, by a message with the variable, the value and the mend.
+
+The site playbook is run once, on one host for each mistake. No host can be reached: whoever gets past the checks is unreachable.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+GOOD = {"stack_domain": "hub.example.org", "traefik_certificates": "selfsigned"}
+LETSENCRYPT = {"traefik_certificates": "letsencrypt", "stack_acme_email": "a@example.org"}
+ACME = {"traefik_certificates": "acme", "stack_acme_email": "a@example.org", "traefik_acme_directory": "https://ca.example.org/directory"}
+
+# A name, the variables, and what the message has in it.
+MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+    # domains
+    ("domain is empty", {"stack_domain": ""}, ("stack_domain is not set", "such as hub.example.org")),
+    ("domain is null", {"stack_domain": None}, ("stack_domain is not set", "such as hub.example.org")),
+    (
+        "domain has a scheme",
+        {"stack_domain": "https://hub.example.org"},
+        ("stack_domain is 'https://hub.example.org'", "leave out the scheme"),
+    ),
+    ("domain has a path", {"stack_domain": "hub.example.org/x"}, ("stack_domain is 'hub.example.org/x'", "leave out")),
+    ("domain has a port", {"stack_domain": "hub.example.org:8443"}, ("stack_domain is 'hub.example.org:8443'", "port")),
+    ("domain has an underscore", {"stack_domain": "my_hub.example.org"}, ("stack_domain is 'my_hub.example.org'", "'my_hub'")),
+    ("domain in upper case", {"stack_domain": "Hub.Example.org"}, ("stack_domain is 'Hub.Example.org'", "'hub.example.org'")),
+    ("domain ends with a dot", {"stack_domain": "hub.example.org."}, ("stack_domain is 'hub.example.org.'", "'hub.example.org'")),
+    ("domain with a long label", {"stack_domain": "x" * 64 + ".org"}, ("stack_domain is", "1 to 63")),
+    ("domain too long", {"stack_domain": ".".join(["a" * 60] * 5)}, ("stack_domain is", "253")),
+    ("domain too long with its prefixes", {"stack_domain": ".".join(["a" * 60] * 4) + ".example"}, ("_host is", "253")),
+    ("domain without dot and ACME", {"stack_domain": "hub", **LETSENCRYPT}, ("stack_domain is 'hub'", "selfsigned")),
+    ("domain is an address", {"stack_domain": "192.0.2.7"}, ("stack_domain is '192.0.2.7'", "use a name")),
+    ("domain is an IPv6 address", {"stack_domain": "2001:db8::7"}, ("stack_domain is '2001:db8::7'", "use a name")),
+    ("domain is a number", {"stack_domain": 42}, ("stack_domain is 42", "quotes")),
+    (
+        "domain with letters of another script",
+        {"stack_domain": "höhe.example.org"},
+        ("stack_domain is 'höhe.example.org'", "'xn--hhe-sna.example.org'"),
+    ),
+    ("domain with a space", {"stack_domain": "hub example.org"}, ("stack_domain is 'hub example.org'", "letters, digits")),
+    ("domain with empty label", {"stack_domain": "hub..example.org"}, ("stack_domain is 'hub..example.org'", "''")),
+    ("domain is a wildcard", {"stack_domain": "*.example.org"}, ("stack_domain is '*.example.org'", "'*'")),
+    ("domain with a leading dash", {"stack_domain": "-hub.example.org"}, ("stack_domain is '-hub.example.org'", "'-hub'")),
+    (
+        "host with a scheme",
+        {"mlflow_host": "http://mlflow.example.org"},
+        ("mlflow_host is 'http://mlflow.example.org'", "leave out the scheme"),
+    ),
+    ("host with an underscore", {"minio_api_host": "minio_api.example.org"}, ("minio_api_host is 'minio_api.example.org'", "'minio_api'")),
+    ("host is empty", {"postgres_host": ""}, ("postgres_host is not set", "such as")),
+    ("two services with a host", {"mlflow_host": "minio.hub.example.org"}, ("mlflow_host", "minio_host", "'minio.hub.example.org'")),
+    (
+        "api and console with a host",
+        {"minio_api_host": "minio.hub.example.org"},
+        ("minio_api_host", "minio_host", "'minio.hub.example.org'"),
+    ),
+    ("service with the apex", {"rustdesk_host": "hub.example.org"}, ("rustdesk_host", "homepage_host", "'hub.example.org'")),
+    # email
+    ("no e-mail", {"traefik_certificates": "letsencrypt"}, ("stack_acme_email is not set", "such as admin@example.org")),
+    (
+        "e-mail without domain",
+        {"traefik_certificates": "letsencrypt", "stack_acme_email": "admin"},
+        ("stack_acme_email is 'admin'", "such as"),
+    ),
+    (
+        "e-mail with a space",
+        {"traefik_certificates": "letsencrypt", "stack_acme_email": "a b@example.org"},
+        ("stack_acme_email is 'a b@example.org'", "such as"),
+    ),
+    (
+        "e-mail of two",
+        {"traefik_certificates": "letsencrypt", "stack_acme_email": "a@example.org,b@example.org"},
+        ("stack_acme_email is 'a@example.org,b@example.org'", "such as"),
+    ),
+    (
+        "e-mail with a name",
+        {"traefik_certificates": "letsencrypt", "stack_acme_email": "Ada <a@example.org>"},
+        ("stack_acme_email is 'Ada <a@example.org>'", "such as"),
+    ),
+    # ports
+    ("two ports of traefik", {"traefik_postgres_port": 443}, ("traefik_postgres_port", "443")),
+    ("port of rustdesk", {"traefik_postgres_port": 21116}, ("traefik_postgres_port", "21116", "hbbs", "choose another")),
+    ("health is postgres", {"traefik_health_port": 5432}, ("traefik_health_port", "traefik_postgres_port", "5432")),
+    ("port 0", {"traefik_postgres_port": 0}, ("traefik_postgres_port is 0", "65535")),
+    ("port too large", {"traefik_health_port": 65536}, ("traefik_health_port is 65536", "65535")),
+    ("port negative", {"traefik_postgres_port": -1}, ("traefik_postgres_port is -1", "65535")),
+    ("port is text", {"traefik_postgres_port": "five"}, ("traefik_postgres_port", "five", "int")),
+    # paths
+    ("path is relative", {"stack_data_dir": "data"}, ("stack_data_dir is 'data'", "absolute")),
+    ("path of home", {"stack_data_dir": "~/data"}, ("stack_data_dir is '~/data'", "absolute")),
+    ("path is the root", {"stack_data_dir": "/"}, ("stack_data_dir is '/'", "directory of the system")),
+    ("path is etc", {"stack_config_dir": "/etc"}, ("stack_config_dir is '/etc'", "directory of the system")),
+    ("path is docker's", {"minio_data_dir": "/var/lib/docker"}, ("minio_data_dir is '/var/lib/docker'", "directory of the system")),
+    (
+        "path in docker's",
+        {"minio_data_dir": "/var/lib/docker/minio"},
+        ("minio_data_dir is '/var/lib/docker/minio'", "lies inside docker_data_root"),
+    ),
+    ("path in proc", {"minio_data_dir": "/proc/minio"}, ("minio_data_dir is '/proc/minio'", "/proc")),
+    ("path in tmp", {"stack_data_dir": "/tmp/hub"}, ("stack_data_dir is '/tmp/hub'", "/tmp")),
+    ("path in run", {"postgres_data_dir": "/run/pg"}, ("postgres_data_dir is '/run/pg'", "/run")),
+    ("path in dev", {"postgres_data_dir": "/dev/shm/pg"}, ("postgres_data_dir is '/dev/shm/pg'", "/dev")),
+    ("path with dots", {"stack_data_dir": "/srv/../etc"}, ("stack_data_dir is '/srv/../etc'", "'/etc'")),
+    ("path with a closing slash", {"stack_data_dir": "/srv/hub/"}, ("stack_data_dir is '/srv/hub/'", "'/srv/hub'")),
+    ("path with a colon", {"minio_data_dir": "/srv/a:b"}, ("minio_data_dir is '/srv/a:b'", "colon")),
+    ("path with a line break", {"minio_data_dir": "/srv/a\nb"}, ("minio_data_dir is '/srv/a\\nb'", "line break")),
+    (
+        "path shared",
+        {"minio_data_dir": "/srv/x", "postgres_data_dir": "/srv/x"},
+        ("postgres_data_dir is '/srv/x'", "minio_data_dir", "directory of its own"),
+    ),
+    (
+        "path nested",
+        {"minio_data_dir": "/srv/x", "postgres_data_dir": "/srv/x/pg"},
+        ("postgres_data_dir is '/srv/x/pg'", "minio_data_dir", "beside"),
+    ),
+    (
+        "data in the configuration",
+        {"stack_data_dir": "/etc/opengeoai/data"},
+        ("minio_data_dir is '/etc/opengeoai/data/minio'", "lies inside stack_config_dir"),
+    ),
+    (
+        "configuration in the data",
+        {"stack_config_dir": "/var/lib/opengeoai/minio/etc"},
+        ("stack_config_dir is '/var/lib/opengeoai/minio/etc'", "minio_data_dir"),
+    ),
+    ("docker's root relative", {"docker_data_root": "docker"}, ("docker_data_root is 'docker'", "absolute")),
+    ("docker's root in the data", {"docker_data_root": "/var/lib/opengeoai/minio/docker"}, ("docker_data_root", "minio_data_dir")),
+    # sizes
+    ("memory of letters", {"postgres_memory": "much"}, ("postgres_memory is 'much'", "such as 512m")),
+    ("memory with a space", {"minio_memory": "1 g"}, ("minio_memory is '1 g'", "such as 512m")),
+    ("memory as KiB", {"mlflow_memory": "2GiB"}, ("mlflow_memory is '2GiB'", "such as 512m")),
+    ("memory too small", {"postgres_memory": "4m"}, ("postgres_memory is '4m'", "6m")),
+    ("memory negative", {"traefik_memory": "-1g"}, ("traefik_memory is '-1g'", "such as 512m")),
+    ("memory as a number", {"homepage_memory": 512}, ("homepage_memory is", "512", "such as 512m")),
+    ("memory of rustdesk", {"rustdesk_memory": "256 MB"}, ("rustdesk_memory is '256 MB'", "such as")),
+    ("memory of proxy", {"socket_proxy_memory": "0"}, ("socket_proxy_memory is '0'", "such as")),
+    ("shm", {"postgres_shm_size": "lots"}, ("postgres_shm_size is 'lots'", "such as")),
+    ("log size", {"docker_log_max_size": "20 mb"}, ("docker_log_max_size is '20 mb'", "such as 512m")),
+    ("log files", {"docker_log_max_files": 0}, ("docker_log_max_files is 0", "1")),
+    ("downloads", {"docker_max_concurrent_downloads": 0}, ("docker_max_concurrent_downloads is 0", "1")),
+    ("workers 0", {"mlflow_workers": 0}, ("mlflow_workers is", "0", "1")),
+    ("workers text", {"mlflow_workers": "many"}, ("mlflow_workers is 'many'", "such as")),
+    ("workers negative", {"mlflow_workers": -2}, ("mlflow_workers is", "-2")),
+    ("cache seconds", {"mlflow_auth_cache_seconds": -1}, ("mlflow_auth_cache_seconds is -1", "0")),
+    ("timeout", {"stack_verify_timeout": 0}, ("stack_verify_timeout is 0", "such as 300")),
+    ("read timeout", {"traefik_read_timeout": -5}, ("traefik_read_timeout is -5", "such as")),
+    ("timeout text", {"stack_verify_timeout": "5m"}, ("stack_verify_timeout", "5m", "int")),
+    ("min memory", {"stack_min_memory_mb": "all"}, ("stack_min_memory_mb", "all", "int")),
+    ("min disk negative", {"stack_min_disk_gb": -1}, ("stack_min_disk_gb is -1", "0")),
+    ("disk percent", {"stack_warn_disk_percent": 150}, ("stack_warn_disk_percent is 150", "100")),
+    ("certificate days", {"stack_warn_certificate_days": -3}, ("stack_warn_certificate_days is -3", "such as")),
+    ("backup hours", {"stack_warn_backup_hours": -1}, ("stack_warn_backup_hours is -1", "such as")),
+    ("hsts", {"traefik_hsts_seconds": -1}, ("traefik_hsts_seconds is -1", "0")),
+    ("uid root", {"mlflow_uid": 0}, ("mlflow_uid is 0", "root")),
+    ("uid negative", {"minio_uid": -7}, ("minio_uid is -7", "such as")),
+    ("gid too large", {"postgres_gid": 4294967296}, ("postgres_gid is 4294967296", "such as")),
+    ("uid a name", {"traefik_uid": "traefik"}, ("traefik_uid", "traefik", "int")),
+    ("two services with a uid", {"minio_uid": 58003}, ("mlflow_uid is 58003, which is minio_uid too", "of its own")),
+    # names of networks, zone, log level
+    ("network", {"stack_network_edge": "traefik network"}, ("stack_network_edge is 'traefik network'", "letters")),
+    ("networks equal", {"stack_network_edge": "one", "stack_network_data": "one"}, ("stack_network_data", "stack_network_edge", "'one'")),
+    ("network of docker", {"stack_network_edge": "host"}, ("stack_network_edge is 'host'", "Docker")),
+    ("time zone", {"stack_timezone": "Europe/Nowhere"}, ("stack_timezone is 'Europe/Nowhere'", "such as Europe/Berlin")),
+    ("time zone path", {"stack_timezone": "../../etc/passwd"}, ("stack_timezone is '../../etc/passwd'", "such as")),
+    ("log level", {"traefik_log_level": "LOUD"}, ("traefik_log_level", "LOUD", "INFO")),
+    # identifiers
+    ("database upper", {"mlflow_auth_database": "Auth"}, ("mlflow_auth_database is 'Auth'", "lower-case")),
+    ("database postgres", {"postgres_database": "postgres"}, ("postgres_database", "postgres", "choose another")),
+    ("database template", {"postgres_database": "template1"}, ("postgres_database", "template1", "choose another")),
+    ("databases equal", {"mlflow_database": "gis"}, ("mlflow_database", "gis", "postgres_database")),
+    ("database of auth equal", {"mlflow_auth_database": "mlflow"}, ("mlflow_auth_database", "mlflow_database", "mlflow")),
+    ("role too long", {"postgres_user": "u" * 64}, ("postgres_user", "63")),
+    ("role pg_", {"postgres_user": "pg_admin"}, ("postgres_user", "pg_")),
+    ("role empty", {"postgres_user": ""}, ("postgres_user", "empty")),
+    ("bucket upper", {"mlflow_bucket": "MLflow"}, ("mlflow_bucket", "MLflow", "a-z")),
+    ("bucket short", {"mlflow_bucket": "ml"}, ("mlflow_bucket", '"ml"', "3")),
+    ("bucket with underscore", {"mlflow_bucket": "ml_flow"}, ("mlflow_bucket", "ml_flow")),
+    ("bucket as address", {"mlflow_bucket": "192.168.0.1"}, ("mlflow_bucket", "192.168.0.1")),
+    ("region", {"minio_region": "us east"}, ("minio_region is 'us east'", "such as us-east-1")),
+    ("extension unknown", {"postgres_extensions": ["postgis", "pgrooting"]}, ("postgres_extensions", "'pgrooting'", "pgrouting")),
+    ("extension sql", {"postgres_extensions": ["postgis; DROP TABLE x"]}, ("postgres_extensions", "postgis; DROP TABLE x")),
+    ("extensions text", {"postgres_extensions": "postgis"}, ("postgres_extensions", "list")),
+    ("settings text", {"postgres_settings": "work_mem=4MB"}, ("postgres_settings", "mapping")),
+    ("settings name", {"postgres_settings": {"work mem": "4MB"}}, ("postgres_settings", "'work mem'")),
+    ("settings ours", {"postgres_settings": {"data_directory": "/x"}}, ("postgres_settings", "data_directory")),
+    # images
+    ("image latest", {"mlflow_image": "ghcr.io/mlflow/mlflow:latest"}, ("mlflow_image is 'ghcr.io/mlflow/mlflow:latest'", "latest")),
+    ("image untagged", {"postgres_image": "pgrouting/pgrouting"}, ("postgres_image is 'pgrouting/pgrouting'", "tag")),
+    ("image empty", {"traefik_image": ""}, ("traefik_image is ''", "registry/repository:tag")),
+    ("image with a space", {"homepage_image": "ghcr.io/x/y: v1"}, ("homepage_image is 'ghcr.io/x/y: v1'", "tag")),
+    ("image digest short", {"minio_image": "docker.io/x/y@sha256:abc"}, ("minio_image is 'docker.io/x/y@sha256:abc'", "digest")),
+    (
+        "registry with a scheme",
+        {"stack_registry": "https://mirror.example.org"},
+        ("stack_registry is 'https://mirror.example.org'", "without a scheme"),
+    ),
+    ("registry port", {"stack_registry": "mirror.example.org:99999"}, ("stack_registry is 'mirror.example.org:99999'", "HOST[:PORT]")),
+    (
+        "registry ca without registry",
+        {"docker_registry_ca_file": "/etc/ssl/ca.pem"},
+        ("stack_registry is not set", "docker_registry_ca_file"),
+    ),
+    (
+        "registry ca missing",
+        {"stack_registry": "mirror.example.org", "docker_registry_ca_file": "/nonexistent/ca.pem"},
+        ("docker_registry_ca_file is '/nonexistent/ca.pem'", "there"),
+    ),
+    (
+        "registry user without password",
+        {"stack_registry": "mirror.example.org", "docker_registry_username": "u"},
+        ("docker_registry_username", "docker_registry_password"),
+    ),
+    (
+        "registry password without user",
+        {"stack_registry": "mirror.example.org", "docker_registry_password": "secret-pw"},
+        ("docker_registry_username", "docker_registry_password"),
+    ),
+    # certificates
+    ("certificates mode", {"traefik_certificates": "letsencrpyt"}, ("traefik_certificates", "letsencrpyt", "letsencrypt")),
+    (
+        "acme directory",
+        {"traefik_certificates": "acme", "stack_acme_email": "a@example.org"},
+        ("traefik_acme_directory is not set", "https://"),
+    ),
+    ("acme directory http", {**ACME, "traefik_acme_directory": "http://ca/dir"}, ("traefik_acme_directory is 'http://ca/dir'", "https://")),
+    (
+        "dns without provider",
+        {**LETSENCRYPT, "traefik_acme_challenge": "dns"},
+        ("traefik_acme_dns_provider is not set", "such as cloudflare"),
+    ),
+    ("challenge", {**LETSENCRYPT, "traefik_acme_challenge": "tls-alpn"}, ("traefik_acme_challenge", "tls-alpn", "dns")),
+    ("files without files", {"traefik_certificates": "files"}, ("traefik_certificate_file is not set", "absolute path")),
+    (
+        "files relative",
+        {"traefik_certificates": "files", "traefik_certificate_file": "hub.pem", "traefik_certificate_key_file": "/x"},
+        ("traefik_certificate_file is 'hub.pem'", "absolute path"),
+    ),
+    ("eab alone", {**ACME, "traefik_acme_eab_kid": "k"}, ("traefik_acme_eab_kid", "set both")),
+    ("preload", {"traefik_hsts_preload": True}, ("traefik_hsts_preload is True", "traefik_hsts_subdomains")),
+    # secrets
+    ("password short", {"mlflow_password": "geheim"}, ("mlflow_password (not shown)", "8 or more")),
+    ("password empty", {"postgres_password": ""}, ("postgres_password is set and empty", "let the host generate")),
+    ("password with a line break", {"traefik_password": "geheim-geheim\n"}, ("traefik_password (not shown)", "line break")),
+    ("password too long for bcrypt", {"traefik_password": "x" * 73}, ("traefik_password (not shown)", "72")),
+    ("password a number", {"minio_root_password": 12345678}, ("minio_root_password (not shown)", "quotes")),
+    ("password too short for minio", {"minio_root_password": "1234567"}, ("minio_root_password (not shown)", "8 or more")),
+    ("password is a broken template", {"mlflow_password": "{{ nosuch }}"}, ("mlflow_password (not shown) cannot be rendered", "!unsafe")),
+    ("user with a colon", {"traefik_user": "a:b"}, ("traefik_user is 'a:b'", "colon")),
+    ("user empty", {"mlflow_user": ""}, ("mlflow_user is ''",)),
+    ("minio user short", {"minio_root_user": "ab"}, ("minio_root_user", "3")),
+    ("bcrypt rounds", {"traefik_bcrypt_rounds": 3}, ("traefik_bcrypt_rounds", "3", "4")),
+    # access
+    ("auth", {"mlflow_auth": "basic"}, ("mlflow_auth", "basic", "native")),
+    ("none without networks", {"mlflow_auth": "none"}, ("mlflow_auth is 'none'", "mlflow_allowed_networks")),
+    ("none for all", {"mlflow_auth": "none", "mlflow_allowed_networks": ["0.0.0.0/0"]}, ("mlflow_auth is 'none'", "'0.0.0.0/0'")),
+    ("networks of a host", {"homepage_allowed_networks": ["10.0.0.1/8"]}, ("homepage_allowed_networks", "10.0.0.1/8", "10.0.0.0/8")),
+    ("networks as text", {"homepage_allowed_networks": "10.0.0.0/8"}, ("homepage_allowed_networks", "list")),
+    ("networks of letters", {"minio_allowed_networks": ["office"]}, ("minio_allowed_networks", "'office'", "such as")),
+    ("postgres networks empty", {"postgres_access": "networks"}, ("postgres_access is 'networks'", "postgres_allowed_networks is empty")),
+    (
+        "postgres networks unheeded",
+        {"postgres_access": "open", "postgres_allowed_networks": ["10.0.0.0/8"]},
+        ("postgres_access is 'open'", "would not heed"),
+    ),
+    ("postgres access", {"postgres_access": "some"}, ("postgres_access", "some", "closed")),
+    ("rate key", {"mlflow_rate_limit": {"avarage": 3}}, ("mlflow_rate_limit", "'avarage'", "average")),
+    ("rate value", {"mlflow_rate_limit": {"average": -3}}, ("mlflow_rate_limit", "-3")),
+    ("rate of tcp", {"postgres_rate_limit": {"average": 3}}, ("postgres_rate_limit", "'average'", "connections")),
+    ("middleware", {"mlflow_middlewares": ["my middleware@file"]}, ("mlflow_middlewares", "my middleware@file")),
+    (
+        "firewall port",
+        {"docker_firewall": True, "docker_firewall_allowed": {"99999/tcp": ["10.0.0.0/8"]}},
+        ("docker_firewall_allowed", "99999/tcp"),
+    ),
+    ("firewall off", {"docker_firewall_allowed": {"443/tcp": ["10.0.0.0/8"]}}, ("docker_firewall_allowed", "docker_firewall")),
+    ("users with one name", {"mlflow_users": [{"name": "ada"}, {"name": "ada"}]}, ("mlflow_users", "ada")),
+    ("user as text", {"mlflow_users": ["ada"]}, ("mlflow_users", "name")),
+    ("user permission", {"mlflow_auth": "native", "mlflow_default_permission": "ALL"}, ("mlflow_default_permission", "ALL", "READ")),
+    # booleans, lists
+    ("boolean as text", {"mlflow_job_execution": "false"}, ("mlflow_job_execution is 'false'", "without quotes")),
+    ("boolean as word", {"docker_firewall": "yes"}, ("docker_firewall is 'yes'", "true")),
+    ("services as mapping", {"homepage_services": {"a": 1}}, ("homepage_services", "list")),
+    ("daemon options", {"docker_daemon_options": ["a"]}, ("docker_daemon_options", "mapping")),
+    ("endpoint", {"mlflow_s3_endpoint": "minio:9000"}, ("mlflow_s3_endpoint is 'minio:9000'", "https://")),
+    ("package source", {"docker_package_source": "snap"}, ("docker_package_source", "snap", "distribution")),
+    (
+        "repository url",
+        {"docker_package_source": "docker", "docker_repository_url": "download.docker.com"},
+        ("docker_repository_url is 'download.docker.com'", "https://"),
+    ),
+    # misspelt
+    ("misspelt workers", {"mlfow_workers": 3}, ("mlfow_workers", "did you mean mlflow_workers")),
+    ("misspelt domain", {"stack_domian": "x"}, ("stack_domian", "did you mean stack_domain")),
+    ("misspelt password", {"postgres_pasword": "geheim-geheim"}, ("postgres_pasword", "did you mean postgres_password")),
+    ("misspelt image", {"minio_imgae": "x"}, ("minio_imgae", "did you mean minio_image")),
+]
+
+
+@pytest.fixture(scope="module")
+def failures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """How each host failed, by the name of the mistake."""
+    directory = tmp_path_factory.mktemp("mistakes")
+    inventory, kept = directory / "inventory.json", directory / "failures.json"
+    hosts = {f"mistake{number}": variables for number, (_name, variables, _told) in enumerate(MISTAKES)}
+    # Nobody listens on this port.
+    nowhere = {"ansible_host": "127.0.0.1", "ansible_port": 1}
+    inventory.write_text(json.dumps({"all": {"hosts": {**hosts, "good": {}}, "vars": {**nowhere, **GOOD}}}))
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "site.yml", "-i", str(inventory), "--forks", "4"]
+    callback = {"ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/unit/callbacks"), "ANSIBLE_CALLBACKS_ENABLED": "failures"}
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=600, env={**os.environ, **callback, "FAILURES": str(kept)})
+    found: dict[str, Any] = json.loads(kept.read_text())
+    return {name: found.get(f"mistake{number}") for number, (name, *_rest) in enumerate(MISTAKES)} | {"good": found["good"]}
+
+
+def test_without_a_mistake_the_host_is_reached_for(failures: dict[str, Any]) -> None:
+    assert failures["good"]["unreachable"], failures["good"]
+
+
+@pytest.mark.parametrize(("name", "variables", "told"), MISTAKES, ids=[name for name, *_rest in MISTAKES])
+def test_a_mistake_is_refused(failures: dict[str, Any], name: str, variables: dict[str, Any], told: tuple[str, ...]) -> None:
+    failure = failures[name]
+    assert failure is not None
+    assert not failure["unreachable"], f"{variables} got past the checks"
+    assert failure["message"].startswith("These variables cannot be used, and nothing was changed:\n- ")
+    for part in told:
+        assert part in failure["message"]
