@@ -32,12 +32,13 @@ sys.path.insert(0, str(ROOT))
 # The clone holds a link to itself in there.
 sys.path.insert(1, str(ROOT / "collections"))
 
-from ansible_collections.opengeoai.hub.plugins.module_utils._extensions import AVAILABLE as AVAILABLE_EXTENSIONS  # noqa: E402
+from ansible_collections.opengeoai.hub.plugins.module_utils._extensions import AVAILABLE  # noqa: E402
 from lab import images as lab_images  # noqa: E402
 from lab import machine as lab_machine  # noqa: E402
 from lab.settings import NETWORK as LAB_NETWORK  # noqa: E402
 
 SERVICES = ("socket-proxy", "traefik", "homepage", "mlflow", "minio", "postgres", "hbbr", "hbbs")
+AVAILABLE_EXTENSIONS = AVAILABLE
 SECRETS_DIR = "/etc/opengeoai/secrets"
 POSTGRES_PORT = 5432
 # Names by which the lab knows the images that serve as clients, and the role whose default holds where a registry answers.
