@@ -20,6 +20,8 @@ T = t.TypeVar("T")
 
 # Keys the digests of configuration that stand in labels.
 DIGEST_KEY = {"name": "stack_digest_key", "length": 64, "type": "hex"}
+# Of the backup repository; of no service, since a rotation must not change what the repository was made with.
+BACKUP_PASSWORD = {"name": "backup_password", "length": 40, "type": "password"}
 
 
 def _unique(items: t.Iterable[T]) -> list[T]:
@@ -88,7 +90,7 @@ def _salts(service: Specification) -> list[dict[str, t.Any]]:
 def _secrets(services: t.Sequence[Specification]) -> list[dict[str, t.Any]]:
     declared = [secret for service in services for secret in service["secrets"]]
     salts = [salt for service in services for salt in _salts(service)]
-    return _unique([*declared, *salts, DIGEST_KEY])
+    return _unique([*declared, *salts, DIGEST_KEY, BACKUP_PASSWORD])
 
 
 def _secret_owners(services: t.Sequence[Specification]) -> dict[str, list[str]]:
