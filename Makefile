@@ -17,8 +17,8 @@ export MOLECULE_COMMAND_BORDERS := false
 DEMO := demo
 # The whole one first: it is the one that finds most.
 SCENARIOS := default debian12 docker-repository
-LONG_SCENARIOS := security acme operations
-SOURCES := lab bench roles/stack/files collections/ansible_collections/opengeoai/hub/plugins
+LONG_SCENARIOS := security acme operations backup
+SOURCES := lab bench roles/stack/files roles/backup/files collections/ansible_collections/opengeoai/hub/plugins
 
 .PHONY: help venv demo demo-info demo-down lint unit molecule test test-security bench clean
 

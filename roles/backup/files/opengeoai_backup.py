@@ -225,8 +225,8 @@ class Postgres:
 
     def switch_wal(self, archive: str) -> None:
         """Have all that is committed archived, and wait for it."""
-        # With nothing new since the last switch this is the end of the segment before, which is there.
-        name = self.query("SELECT pg_walfile_name(pg_switch_wal())")
+        # The last byte of the segment that has just ended; with nothing new, of the one before, which is there.
+        name = self.query("SELECT pg_walfile_name(pg_switch_wal() - 1)")
         deadline = time.monotonic() + ARCHIVE_TIMEOUT
         while not (Path(archive) / f"{name}.gz").exists():
             if time.monotonic() >= deadline:
