@@ -32,6 +32,7 @@ EXIT_OK, EXIT_FAILED = 0, 1
 # How long a full backup or a restore waits for another one.
 LOCK_TIMEOUT = 3600.0
 ARCHIVE_TIMEOUT = 60.0
+PROBE_TIMEOUT = 60.0
 COMPLETE = "complete"
 # In the container.
 WAL_MOUNT = "/var/lib/postgresql/wal"
@@ -131,25 +132,36 @@ def locked(config: Config, timeout: float) -> Iterator[None]:
 # Programs
 
 
+# What restic says, what it means, and the mend. The first that fits counts: restic asks "Is there a repository" after any failure.
+CAUSES = (
+    ("password", "wrong password|no key found", "the password is wrong: set backup_password to the one the repository was made with"),
+    ("locked", "already locked", "somebody else has locked it: wait for them, or run `opengeoai-backup restic unlock` if they are gone"),
+    ("full", "no space left|quota exceeded|storagefull|disk full|minimum free", "it is full: make room there, or keep less"),
+    ("denied", "access denied|permission denied|signature|invalidaccesskey", "access is denied: look at the credentials"),
+    (
+        "unreachable",
+        "refused|time(d )?out|no route|unreachable|no such host|unexpected eof|broken pipe|dial tcp|sftp session|did not answer",
+        "it cannot be reached: look at the network and the server",
+    ),
+    ("missing", "not exist|no such file|is there a repository", "there is no repository: mount or mend what should be there"),
+)
+
+
+def cause_of(said: str) -> tuple[str, str]:
+    """Why restic has failed: a word, and what to do."""
+    found = ((word, mend) for word, pattern, mend in CAUSES if re.search(pattern, said, re.IGNORECASE))
+    return next(found, ("unknown", "restic failed"))
+
+
 def explain(repository: str, said: str) -> str:
     """What restic's failure means for those who have to mend it."""
     text = " ".join(said.split())
-    causes = (
-        ("wrong password|no key found", "the password is wrong: set backup_password to the one the repository was made with"),
-        ("already locked", "somebody else has locked it: wait for them, or run `opengeoai-backup restic unlock` if they are gone"),
-        ("no space left|quota exceeded|storagefull|disk full|reached its minimum free", "it is full: make room there, or keep less"),
-        ("not exist|no such file|is there a repository", "there is no repository: mount or mend what should be there"),
-        ("refused|timeout|timed out|no route|unreachable|no such host|unexpected eof|broken pipe|dial tcp|unable to start the sftp",
-         "it cannot be reached: look at the network, the server and the credentials"),
-        ("access denied|permission denied|signature|invalidaccesskey", "access is denied: look at the credentials"),
-    )  # fmt: skip
-    for pattern, cause in causes:
-        if re.search(pattern, text, re.IGNORECASE):
-            return f"repository {repository}: {cause} (restic: {text[-300:]})"
-    return f"repository {repository}: restic failed: {text[-500:]}"
+    return f"repository {repository}: {cause_of(text)[1]} (restic: {text[-300:]})"
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def _run(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, timeout: float | None = None
+) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             command,
@@ -159,7 +171,10 @@ def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -
             errors="replace",
             check=False,
             env=None if environment is None else {**os.environ, **environment},
+            timeout=timeout,
         )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", f"did not answer within {timeout:g} s")
     except OSError as exc:
         raise BackupError(f"cannot run {command[0]}: {exc.strerror}") from exc
 
@@ -181,9 +196,9 @@ class Restic:
         found: dict[str, str] = json.loads(Path(self.config.s3_credentials).read_text(encoding="utf-8"))
         return found
 
-    def try_to(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def try_to(self, *arguments: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
         """Run restic, however it ends."""
-        return _run([*self.command, *arguments], self.environment)
+        return _run([*self.command, *arguments], self.environment, timeout)
 
     def __call__(self, *arguments: str) -> str:
         done = self.try_to(*arguments)
@@ -196,17 +211,18 @@ class Restic:
         text = self("snapshots", "--json", "--no-lock", "--host", self.config.host, "--tag", COMPLETE)
         return sorted(json.loads(text) or [], key=name_of)
 
-    def make(self) -> None:
-        """Make the repository where this host has never used one; one that has vanished is an error."""
+    def look(self) -> None:
+        """See that the repository can be used; make it where this host has never used one, since one that has vanished is an error."""
         known = Path(self.config.state_dir) / "repository"
-        if known.is_file() and known.read_text(encoding="utf-8") == self.config.repository:
-            return
-        done = self.try_to("cat", "config", "--no-lock")
+        is_known = known.is_file() and known.read_text(encoding="utf-8") == self.config.repository
+        # restic itself tries for a quarter of an hour.
+        done = self.try_to("cat", "config", "--no-lock", timeout=PROBE_TIMEOUT)
         if done.returncode:
-            if not re.search("not exist|no such file|nosuchkey|is there a repository", done.stderr, re.IGNORECASE):
+            if is_known or cause_of(done.stderr)[0] != "missing":
                 raise BackupError(explain(self.config.repository, done.stderr))
             self("init")
-        write_whole(known, self.config.repository)
+        if not is_known:
+            write_whole(known, self.config.repository)
 
 
 class Postgres:
@@ -364,7 +380,7 @@ def guard(restic: Restic, system: str, adopt: bool) -> None:
 def full(config: Config, adopt: bool = False) -> str:
     """Close the old base with a last snapshot, make a new base, and drop what is too old."""
     restic, postgres = Restic(config), Postgres()
-    restic.make()
+    restic.look()
     restic("unlock")
     system = postgres.system()
     guard(restic, system, adopt)
@@ -408,6 +424,7 @@ def carry(config: Config, kind: str, system: str, base: str) -> str:
 
 def continuous(config: Config) -> str:
     """Carry what is new since the last snapshot; the first one is a full one."""
+    Restic(config).look()
     system = Postgres().system()
     base = current_base(config, system)
     return carry(config, "continuous", system, base) if base else full(config)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import (
+    BACKUP_PASSWORD,
     DIGEST_KEY,
     catalogue,
     host_port,
@@ -54,7 +55,7 @@ def test_nothing_adds_up_to_nothing() -> None:
         for key in ("services", "images", "hosts", "ports", "public_ports", "directories", "databases", "database_roles", "buckets")
     }
     manifest = {"services": [], "routes": [], "urls": {}, "credentials": {}, "public_files": {}}
-    secrets = {"secrets": [DIGEST_KEY], "secret_groups": KINDS, "secret_owners": {}}
+    secrets = {"secrets": [DIGEST_KEY, BACKUP_PASSWORD], "secret_groups": KINDS, "secret_owners": {}}
     assert catalogue([]) == {**empty, **secrets, "bucket_users": [], "manifest": manifest}
 
 
@@ -107,6 +108,7 @@ def test_catalogue() -> None:
             {"name": "web_password", "length": 32, "type": "password"},
             {"name": "web_password_salt", "length": 32, "type": "hex"},
             DIGEST_KEY,
+            BACKUP_PASSWORD,
         ],
         "secret_groups": {
             "db": ["shared"],
@@ -188,7 +190,7 @@ def test_further_users_have_salts_and_are_told() -> None:
         )
     ]
     result = catalogue(services)
-    assert [secret["name"] for secret in result["secrets"]] == ["my_password_salt", "your_password_salt", DIGEST_KEY["name"]]
+    assert [secret["name"] for secret in result["secrets"]] == ["my_password_salt", "your_password_salt", DIGEST_KEY["name"], BACKUP_PASSWORD["name"]]
     assert result["manifest"]["credentials"] == {"web": {**login, "users": [further]}}
 
 
