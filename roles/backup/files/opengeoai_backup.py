@@ -360,8 +360,12 @@ def take_snapshot(config: Config, restic: Restic, kind: str, system: str, name: 
         done = restic.try_to("backup", "--host", config.host, "--tag", tags, *excluded, *sources)
         if done.returncode == 0:
             break
-        if done.returncode != RESTIC_INCOMPLETE or attempt == ATTEMPTS - 1:
+        locked_out = cause_of(done.stderr)[0] == "locked"
+        if not (locked_out or done.returncode == RESTIC_INCOMPLETE) or attempt == ATTEMPTS - 1:
             raise BackupError(explain(config.repository, done.stderr))
+        if locked_out:
+            # Removes only what a process has left that is gone, such as after a power loss.
+            restic("unlock")
     restic("tag", "--host", config.host, "--tag", f"name={name}", "--add", COMPLETE)
     return name
 
@@ -398,8 +402,10 @@ def full(config: Config, adopt: bool = False) -> str:
         (Path(config.postgres_wal) / name).unlink()
     name = carry(config, "full", system, base)
     keep = [word for period, count in config.keep.items() if count for word in (f"--keep-{period}", str(count))]
-    for kind in ("full", "closing"):
-        restic("forget", "--host", config.host, "--group-by", "host", "--tag", f"{kind},{COMPLETE}", *keep)
+    restic("forget", "--host", config.host, "--group-by", "host", "--tag", f"full,{COMPLETE}", *(keep or ["--keep-last", "1"]))
+    # All of those days, since each has the WAL of a time of its own.
+    days = f"{max(config.keep.get('daily', 0), 1)}d"
+    restic("forget", "--host", config.host, "--group-by", "host", "--tag", f"closing,{COMPLETE}", "--keep-within", days)
     restic("forget", "--host", config.host, "--group-by", "host", "--tag", "continuous", "--keep-last", "10")
     restic("prune")
     return name

@@ -190,7 +190,8 @@ def test_further_users_have_salts_and_are_told() -> None:
         )
     ]
     result = catalogue(services)
-    assert [secret["name"] for secret in result["secrets"]] == ["my_password_salt", "your_password_salt", DIGEST_KEY["name"], BACKUP_PASSWORD["name"]]
+    names = [secret["name"] for secret in result["secrets"]]
+    assert names == ["my_password_salt", "your_password_salt", DIGEST_KEY["name"], BACKUP_PASSWORD["name"]]
     assert result["manifest"]["credentials"] == {"web": {**login, "users": [further]}}
 
 
