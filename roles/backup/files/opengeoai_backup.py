@@ -241,6 +241,8 @@ class Postgres:
 
     def switch_wal(self, archive: str) -> None:
         """Have all that is committed archived, and wait for it."""
+        # A recovery to a moment fails where no later commit tells it that the moment has been reached.
+        self.query("SELECT pg_current_xact_id()")
         # The last byte of the segment that has just ended; with nothing new, of the one before, which is there.
         name = self.query("SELECT pg_walfile_name(pg_switch_wal() - 1)")
         deadline = time.monotonic() + ARCHIVE_TIMEOUT
