@@ -77,7 +77,7 @@ def loss(vm: str, host: Any, outside: Outside, info: dict[str, Any], domain: str
 
         thread = threading.Thread(target=collect)
         thread.start()
-        time.sleep(100)
+        time.sleep(75)
         docker("kill", container_name(vm))
         killed = time.time()
         over.set()
@@ -100,6 +100,8 @@ def loss(vm: str, host: Any, outside: Outside, info: dict[str, Any], domain: str
         assert done.returncode != 0, "a restore must not replace data unasked"
         assert "restore_confirm" in done.output
         done = site.converge("-e", f"@{variables}", "-e", f"restore_confirm={vm}", playbook="playbooks/restore.yml")
+        # Brings the copy of the CA back, which went with the old machine.
+        subprocess.run([sys.executable, "-m", "lab", "info", vm], cwd=ROOT, check=True, capture_output=True, timeout=60)
         name = done.output.partition(" is in its place")[0].rpartition("backup ")[2]
         yield Loss(acknowledged, killed, secrets, name, refused)
 
