@@ -77,7 +77,7 @@ def loss(vm: str, host: Any, outside: Outside, info: dict[str, Any], domain: str
 
         thread = threading.Thread(target=collect)
         thread.start()
-        time.sleep(75)
+        time.sleep(60)
         docker("kill", container_name(vm))
         killed = time.time()
         over.set()
