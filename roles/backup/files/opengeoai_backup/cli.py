@@ -1,0 +1,146 @@
+# Copyright (c) opengeoai.hub contributors
+# GNU General Public License v3.0 or later (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import NoReturn
+
+from .backup import LOCK_TIMEOUT, continuous, full, give_up_wal
+from .host import BackupError, BusyError, Config, load_config, locked, record
+from .restic import Restic
+from .restore import accept, restore, take_back
+from .snapshots import choose, name_of, parse_time, tag_of
+from .verify import verify
+
+DEFAULT_CONFIG = "/etc/opengeoai/backup/backup.json"
+EXIT_OK, EXIT_FAILED = 0, 1
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """What is asked for."""
+    parser = argparse.ArgumentParser(prog="opengeoai-backup", description="Back the stack up, and restore it.")
+    parser.add_argument("--config", default=DEFAULT_CONFIG)
+    commands = parser.add_subparsers(dest="command", required=True)
+    whole = commands.add_parser("full", help="a new base backup, and everything else")
+    whole.add_argument("--adopt", action="store_true", help="begin anew although the repository is another database's")
+    commands.add_parser("continuous", help="what is new since the last backup")
+    commands.add_parser("list", help="the complete backups, as JSON")
+    trial = commands.add_parser("verify", help="restore a backup on trial, and look whether all is there")
+    back = commands.add_parser("restore", help="put a backup in the place of what is there")
+    for one in (trial, back):
+        one.add_argument("--snapshot", default="latest")
+    back.add_argument("--time", default="")
+    back.add_argument("--confirm", default="", help="name of the host, where there is data")
+    for one in (whole, trial, back):
+        one.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    commands.add_parser("accept", help="remove what the last restore has kept aside")
+    undo = commands.add_parser("take-back", help="bring back what the last restore has kept aside")
+    undo.add_argument("--interrupted", action="store_true", help="only after one that did not end; the unit of the stack does it so")
+    raw = commands.add_parser("restic", help="restic with this host's repository and credentials")
+    raw.add_argument("arguments", nargs=argparse.REMAINDER)
+    return parser.parse_args(arguments)
+
+
+def _recorded(config: Config, file: str, act: Callable[[], str]) -> str:
+    try:
+        name = act()
+    except BusyError:
+        raise
+    except (BackupError, OSError, ValueError) as exc:
+        text = str(exc) + (give_up_wal(config) if file == "last.json" else "")
+        record(config, file, None, text)
+        raise BackupError(text) from exc
+    record(config, file, name, None)
+    return name
+
+
+def _back_up(config: Config, options: argparse.Namespace) -> str:
+    if options.command == "continuous":
+        if config.is_held:
+            return "held: a restore is not over; see restore.yml"
+        try:
+            return f"backup {_recorded(config, 'last.json', lambda: continuous(config))} is complete"
+        except BusyError:
+            return "another backup or restore is running; the next one carries what is new"
+    if config.is_held:
+        raise BackupError("a restore is not over: run restore.yml again, or `opengeoai-backup accept` or `take-back`")
+    if options.dry_run:
+        return f"would make a full backup beside {len(Restic(config).snapshots())} that are there"
+    return f"backup {_recorded(config, 'last.json', lambda: full(config, options.adopt))} is complete"
+
+
+def _restore(config: Config, options: argparse.Namespace) -> str:
+    moment = parse_time(options.time) if options.time else None
+    if options.dry_run:
+        return f"would restore backup {name_of(choose(Restic(config).snapshots(), options.snapshot, moment))}"
+    with locked(config, LOCK_TIMEOUT):
+        return f"restoring backup {restore(config, options.snapshot, moment, options.confirm)}: it is in its place"
+
+
+def _verify(config: Config, options: argparse.Namespace) -> str:
+    if options.dry_run:
+        return f"would restore backup {name_of(choose(Restic(config).snapshots(), options.snapshot, None))} on trial"
+    # What is new is still carried meanwhile.
+    with locked(config, 0.0, "lock-verify"):
+        return _recorded(config, "verified.json", lambda: verify(config, options.snapshot))
+
+
+def _take_back(config: Config, options: argparse.Namespace) -> str:
+    if options.interrupted and not config.restoring.exists():
+        return "no restore was interrupted"
+    with locked(config, 0.0 if options.interrupted else LOCK_TIMEOUT):
+        return "taken back; start the hub by the playbook site.yml" if take_back(config) else "there is nothing to take back"
+
+
+def _accept(config: Config, _options: argparse.Namespace) -> str:
+    with locked(config, LOCK_TIMEOUT):
+        return "removing what was kept aside" if accept(config) else "nothing was kept aside"
+
+
+def _list(config: Config, _options: argparse.Namespace) -> str:
+    known = Restic(config).snapshots()
+    return json.dumps([{"name": name_of(one), "base": tag_of(one, "base"), "tags": one["tags"]} for one in known], indent=2)
+
+
+def _restic(config: Config, options: argparse.Namespace) -> str:
+    return Restic(config)(*options.arguments)
+
+
+COMMANDS: dict[str, Callable[[Config, argparse.Namespace], str]] = {
+    "full": _back_up,
+    "continuous": _back_up,
+    "restore": _restore,
+    "verify": _verify,
+    "take-back": _take_back,
+    "accept": _accept,
+    "list": _list,
+    "restic": _restic,
+}
+
+
+def _on_signal(signum: int, _frame: FrameType | None) -> NoReturn:
+    # A second signal must not interrupt the clean-up of the first.
+    for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(one, signal.SIG_IGN)
+    raise BackupError(f"ended by {signal.Signals(signum).name}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the program."""
+    options = parse_arguments(arguments)
+    for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(one, _on_signal)
+    try:
+        print(COMMANDS[options.command](load_config(options.config), options))
+    except (BackupError, OSError) as exc:
+        print(f"opengeoai-backup: {exc}", file=sys.stderr)
+        return EXIT_FAILED
+    return EXIT_OK

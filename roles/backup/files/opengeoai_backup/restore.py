@@ -1,0 +1,128 @@
+# Copyright (c) opengeoai.hub contributors
+# GNU General Public License v3.0 or later (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put a backup in the place of what is there, and take that back when it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from .host import ASIDE, COMING, BackupError, Config, must, run, write_whole
+from .postgres import WAL_MOUNT, Postgres
+from .restic import Restic
+from .snapshots import choose, name_of
+
+TOOL = "/usr/local/bin/opengeoai"
+
+
+def pairs_of(manifest: Mapping[str, Any], config: Config) -> list[tuple[str, str]]:
+    """Where each directory is in the snapshot, and where it belongs on this host."""
+    pairs = [(f"{manifest['state_dir']}/base", config.postgres_data), (f"{manifest['state_dir']}/wal", config.postgres_wal)]
+    pairs += [(old, config.directories[name]) for name, old in manifest["directories"].items() if name in config.directories]
+    return pairs
+
+
+def recovery_settings(moment: datetime | None) -> str:
+    """What the server is told for the recovery."""
+    lines = [f"restore_command = 'gzip -dc < {WAL_MOUNT}/%f.gz > \"%p\"'", "recovery_target_timeline = 'latest'"]
+    if moment is not None:
+        lines += [f"recovery_target_time = '{moment.isoformat(sep=' ')}'", "recovery_target_action = 'promote'"]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def fetch(config: Config, restic: Restic, snapshot: Mapping[str, Any], staging: Path, moment: datetime | None) -> dict[str, Any]:
+    """Read a snapshot into a directory, whole, and ready to recover; returns what it says about itself, with the pairs found."""
+    shutil.rmtree(staging, ignore_errors=True)
+    restic("restore", snapshot["id"], "--target", str(staging))
+    found = list(staging.rglob(config.manifest.name)) if not (staging / str(config.manifest).lstrip("/")).is_file() else []
+    place = found[0] if found else staging / str(config.manifest).lstrip("/")
+    manifest: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+    pairs = [(staging / old.lstrip("/"), Path(new)) for old, new in pairs_of(manifest, config)]
+    missing = [str(old) for old, _ in pairs if not old.is_dir()]
+    if missing:
+        raise BackupError(f"backup {name_of(snapshot)} lacks {', '.join(missing)}; nothing was changed")
+    data = pairs[0][0]
+    with (data / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
+        file.write(recovery_settings(moment))
+    (data / "recovery.signal").touch()
+    owner = data.stat()
+    os.chown(data / "recovery.signal", owner.st_uid, owner.st_gid)
+    return {**manifest, "pairs": pairs}
+
+
+def restore(config: Config, wanted: str, moment: datetime | None, confirmed: str) -> str:
+    """Put a snapshot in the place of what is there, and recover the database; what is replaced is kept aside."""
+    if (Path(config.postgres_data) / "PG_VERSION").is_file() and confirmed != config.host:
+        raise BackupError(f"there is data on this host; to replace it, set restore_confirm to {config.host}")
+    for place in config.places:
+        if Path(place).is_mount():
+            raise BackupError(f"{place} is a mount point, and a restore has to rename it: mount the directory above it instead")
+    # What an interrupted one has left is not the data before it.
+    take_back(config)
+    restic = Restic(config)
+    snapshot = choose(restic.snapshots(), wanted, moment)
+    staging = config.state / "restore"
+    try:
+        pairs = fetch(config, restic, snapshot, staging, moment)["pairs"]
+        # Into the file systems where they belong, so that what follows only renames.
+        for old, new in pairs:
+            coming = Path(f"{new}{COMING}")
+            shutil.rmtree(coming, ignore_errors=True)
+            must("cp", "--archive", "--reflink=auto", str(old), str(coming)) if _apart(old, new) else old.rename(coming)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    write_whole(config.restoring, name_of(snapshot))
+    try:
+        must(TOOL, "stop", "--shutdown")
+        for _old, new in pairs:
+            if new.exists():
+                new.rename(f"{new}{ASIDE}")
+            Path(f"{new}{COMING}").rename(new)
+        must("docker", "start", "postgres")
+        postgres = Postgres()
+        postgres.wait_recovered()
+        for setting in ("restore_command", "recovery_target_timeline", "recovery_target_time", "recovery_target_action"):
+            postgres.query(f"ALTER SYSTEM RESET {setting}")
+    except BaseException as exc:
+        take_back(config)
+        run([TOOL, "start"])
+        raise BackupError(f"{exc}; the restore was taken back, and everything is as it was before") from exc
+    # The base is used up: the next backup begins with a new one.
+    (config.state / "base.json").unlink(missing_ok=True)
+    config.restoring.unlink()
+    return name_of(snapshot)
+
+
+def _apart(one: Path, other: Path) -> bool:
+    return one.stat().st_dev != other.parent.stat().st_dev
+
+
+def take_back(config: Config) -> bool:
+    """Bring back what an unfinished or unaccepted restore has put aside, whatever it was interrupted in; whether there was any."""
+    asides = config.asides
+    if asides:
+        run([TOOL, "stop", "--shutdown"])
+    for aside in asides:
+        place = Path(str(aside).removesuffix(ASIDE))
+        shutil.rmtree(place, ignore_errors=True)
+        aside.rename(place)
+    for one in config.places:
+        shutil.rmtree(f"{one}{COMING}", ignore_errors=True)
+    config.restoring.unlink(missing_ok=True)
+    return bool(asides)
+
+
+def accept(config: Config) -> bool:
+    """Remove what the last restore has kept aside; whether there was any."""
+    if config.restoring.exists():
+        raise BackupError("the last restore was interrupted: run restore.yml again, or `opengeoai-backup take-back`")
+    asides = config.asides
+    for aside in asides:
+        shutil.rmtree(aside)
+    return bool(asides)

@@ -1,0 +1,58 @@
+# Copyright (c) opengeoai.hub contributors
+# GNU General Public License v3.0 or later (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names of backups, and which one is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from .host import BackupError
+
+
+def tag_of(snapshot: Mapping[str, Any], key: str) -> str:
+    """The value of a tag `key=value`; empty without it."""
+    return next((tag.partition("=")[2] for tag in snapshot.get("tags") or () if tag.startswith(f"{key}=")), "")
+
+
+def name_of(snapshot: Mapping[str, Any]) -> str:
+    """A backup's name, which is the moment up to which it has everything, and so sorts by time."""
+    return tag_of(snapshot, "name")
+
+
+def new_name(now: datetime) -> str:
+    """Name of a backup that begins now."""
+    return now.strftime("%Y%m%dT%H%M%S.%fZ")
+
+
+def parse_time(text: str) -> datetime:
+    """A moment with its zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BackupError(f"restore_time is {text!r}: write it as 2026-01-31T14:05:00+00:00") from None
+    if moment.tzinfo is None:
+        raise BackupError(f"restore_time is {text!r}: say in which zone, as in {text}+00:00")
+    return moment.astimezone(UTC)
+
+
+def choose(snapshots: Sequence[Mapping[str, Any]], wanted: str, moment: datetime | None) -> Mapping[str, Any]:
+    """The snapshot to restore: a named one, the latest, or the first that reaches a moment."""
+    if not snapshots:
+        raise BackupError("there is no complete backup of this host in the repository")
+    if moment is not None:
+        name = new_name(moment)
+        fitting = [one for one in snapshots if name_of(one) >= name and tag_of(one, "base") <= name]
+        if not fitting:
+            reach = ", ".join(f"{tag_of(one, 'base')} to {name_of(one)}" for one in snapshots[-5:])
+            raise BackupError(f"no backup reaches {moment.isoformat()}; the last ones reach from {reach}")
+        return fitting[0]
+    if wanted == "latest":
+        return snapshots[-1]
+    found = [one for one in snapshots if wanted in (name_of(one), one["short_id"], one["id"])]
+    if not found:
+        names = ", ".join(name_of(one) for one in snapshots[-5:])
+        raise BackupError(f"there is no complete backup {wanted!r}; the last ones are {names}")
+    return found[0]
