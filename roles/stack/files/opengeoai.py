@@ -36,6 +36,9 @@ ROUTES_LIBRARY = "/usr/local/lib/opengeoai/routes.py"
 ROUTE_TIMEOUT = 5.0
 # Written at the end of each backup.
 LAST_BACKUP = "/var/lib/opengeoai-backup/last.json"
+# And of each trial restore.
+LAST_TRIAL = "/var/lib/opengeoai-backup/verified.json"
+BACKUP_PROGRAM = "/usr/local/bin/opengeoai-backup"
 UNITS_DIR = "/etc/systemd/system"
 GIB = 1024**3
 ENGINE_TIMEOUT = 60.0
@@ -901,11 +904,13 @@ def disk_rows(config: Config) -> list[dict[str, Any]]:
 
 
 def last_backup(path: str, now: datetime.datetime) -> dict[str, Any] | None:
-    """What the last backup has left, with its age in hours; None if there was none."""
+    """What the last backup has left, with the age in hours of the last good one; None if there was none."""
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
-        age = (now - parse_time(data["finished"])).total_seconds() / 3600
-        return {**data, "ok": data["ok"] is True, "age_hours": round(age, 1)}
+        good = data["finished"] if data["ok"] is True else data.get("good_finished")
+        age = round((now - parse_time(good)).total_seconds() / 3600, 1) if good else None
+        parse_time(data["finished"])
+        return {**data, "ok": data["ok"] is True, "age_hours": age}
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
@@ -942,8 +947,11 @@ def judge_warnings(
         found.append("backup: none yet")
     elif not backup["ok"]:
         found.append(f"backup: the last one failed{': ' + backup['error'] if backup.get('error') else ''}")
-    elif hours and backup["age_hours"] > hours:
+    if backup is not None and hours and backup["age_hours"] is not None and backup["age_hours"] > hours:
         found.append(f"backup: the last good one is {backup['age_hours']:g} hours old")
+    trial = report.get("trial")
+    if trial and not trial["ok"]:
+        found.append(f"backup: the last trial restore failed{': ' + trial['error'] if trial.get('error') else ''}")
     return found
 
 
@@ -973,6 +981,7 @@ def build_report(context: Context, quick: bool) -> dict[str, Any]:
         report["routes"] = ask_routes(config)
         report["disks"] = disk_rows(config)
         report["backup"] = last_backup(LAST_BACKUP, now)
+        report["trial"] = last_backup(LAST_TRIAL, now)
         report["warnings"] = judge_warnings(report, config.warn, now)
     report["problems"] = judge_problems(rows, report["routes"])
     report["healthy"] = not report["problems"]
@@ -1012,8 +1021,8 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
         result.append(
             "last backup: none"
             if backup is None
-            else f"last backup: {'good' if backup['ok'] else 'FAILED'}, {backup['finished']}, {backup['age_hours']} hours ago,"
-            f" snapshot {backup.get('snapshot')}"
+            else f"last backup: {'good' if backup['ok'] else 'FAILED'}, {backup['finished']}, the last good one {backup['age_hours']} hours ago,"
+            f" snapshot {backup.get('snapshot') or backup.get('good_snapshot')}"
         )
     result += [f"WARNING {line}" for line in report["warnings"]]
     result += [f"PROBLEM {line}" for line in report["problems"]]
@@ -1138,6 +1147,7 @@ def teardown(context: Context, arguments: argparse.Namespace) -> int:
         context.holds.unlink(missing_ok=True)
     shutil.rmtree(Path(ROUTES_LIBRARY).parent, ignore_errors=True)
     # Without the tool nobody asks for its configuration.
+    Path(BACKUP_PROGRAM).unlink(missing_ok=True)
     Path(sys.argv[0]).resolve().unlink(missing_ok=True)
     Path(arguments.config).unlink(missing_ok=True)
     if arguments.data:

@@ -90,7 +90,7 @@ def _verify(config: Config, options: argparse.Namespace) -> str:
         return f"would restore backup {name_of(choose(Restic(config).snapshots(), options.snapshot, None))} on trial"
     # What is new is still carried meanwhile.
     with locked(config, 0.0, "lock-verify"):
-        return _recorded(config, "verified.json", lambda: verify(config, options.snapshot))
+        return f"backup {_recorded(config, 'verified.json', lambda: verify(config, options.snapshot))} was restored on trial, and is whole"
 
 
 def _take_back(config: Config, options: argparse.Namespace) -> str:

@@ -88,7 +88,7 @@ def absent(keys: Sequence[str], objects: Sequence[str]) -> list[str]:
 
 
 def verify(config: Config, wanted: str) -> str:
-    """Restore a backup on trial; returns what was found, or raises what is wrong."""
+    """Restore a backup on trial, tell what was found and return its name, or raise what is wrong."""
     restic = Restic(config)
     snapshot = choose(restic.snapshots(), wanted, None)
     staging = config.state / "verify"
@@ -114,7 +114,8 @@ def verify(config: Config, wanted: str) -> str:
     if wrong:
         raise BackupError(f"backup {name_of(snapshot)} is not whole: " + "; ".join(wrong[:20]))
     rows = sum(sum(tables.values()) for tables in counts.values())
-    return f"backup {name_of(snapshot)} was restored on trial: {rows} rows and {len(objects)} objects are as they should be"
+    print(f"{rows} rows in {sum(map(len, counts.values()))} tables and {len(objects)} objects are as they should be")
+    return name_of(snapshot)
 
 
 def allow_mc(name: str) -> None:
