@@ -112,7 +112,9 @@ def test_sftp(host: Any) -> None:
         assert len(backups(host, config)) == 1
         assert "is whole" in host.check_output(f"opengeoai-backup {config} verify")
         # The server is gone: an error that says so, and soon.
-        with other_repository(host, repository="sftp:debian@127.0.0.1:/home/debian/backup", sftp_command=command.replace("ssh ", "ssh -p 9 ")):
+        with other_repository(
+            host, repository="sftp:debian@127.0.0.1:/home/debian/backup", sftp_command=command.replace("ssh ", "ssh -p 9 ")
+        ):
             failed = host.run(f"timeout 120 opengeoai-backup {config} full")
         assert failed.rc == 1
         assert "it cannot be reached: look at the network and the server" in failed.stderr
@@ -122,9 +124,11 @@ def test_sftp(host: Any) -> None:
 def test_s3(host: Any) -> None:
     image = docker_inspect(host, "minio")["minio"]["Config"]["Image"]
     given = "--env MINIO_ROOT_USER=trial --env MINIO_ROOT_PASSWORD=trial-secret"
-    host.check_output(f"docker run --detach --rm --name acceptance-s3 --publish 127.0.0.1:9555:9000 --tmpfs /data {given} {image} server /data")
-    host.check_output("printf %s '{\"AWS_ACCESS_KEY_ID\": \"trial\", \"AWS_SECRET_ACCESS_KEY\": \"trial-secret\"}' > /run/s3.json")
-    host.check_output("printf %s '{\"AWS_ACCESS_KEY_ID\": \"trial\", \"AWS_SECRET_ACCESS_KEY\": \"another\"}' > /run/s3-bad.json")
+    host.check_output(
+        f"docker run --detach --rm --name acceptance-s3 --publish 127.0.0.1:9555:9000 --tmpfs /data {given} {image} server /data"
+    )
+    host.check_output('printf %s \'{"AWS_ACCESS_KEY_ID": "trial", "AWS_SECRET_ACCESS_KEY": "trial-secret"}\' > /run/s3.json')
+    host.check_output('printf %s \'{"AWS_ACCESS_KEY_ID": "trial", "AWS_SECRET_ACCESS_KEY": "another"}\' > /run/s3-bad.json')
     place = "s3:http://127.0.0.1:9555/backup"
     try:
         wait_until(lambda: host.run("curl -fs http://127.0.0.1:9555/minio/health/ready").rc == 0, 30, "the server is ready")
@@ -174,8 +178,10 @@ def test_locks_of_processes_that_are_gone_do_not_matter_and_others_are_said(host
         host.check_output(f"opengeoai-backup {config} full")
         lock = "/var/backups/trial/locks"
         # A backup from elsewhere that goes on, which nobody may take for one that is gone.
-        host.check_output(f"sh -c 'sleep 40 | RESTIC_PASSWORD_FILE={SECRETS_DIR}/backup_password restic --repo /var/backups/trial backup"
-                          " --host elsewhere --stdin > /dev/null 2>&1 & sleep 4'")
+        host.check_output(
+            f"sh -c 'sleep 40 | RESTIC_PASSWORD_FILE={SECRETS_DIR}/backup_password restic --repo /var/backups/trial backup"
+            " --host elsewhere --stdin > /dev/null 2>&1 & sleep 4'"
+        )
         assert host.check_output(f"ls {lock}")
         failed = host.run(f"opengeoai-backup {config} full")
         assert failed.rc == 1
@@ -230,13 +236,16 @@ def test_a_missing_object_fails_the_trial(site: Site, host: Any, superuser: Any)
     with still(host):
         superuser(
             "INSERT INTO registered_models (name, creation_time) VALUES ('lost', 0);"
-            " INSERT INTO model_versions (name, version, source, current_stage) VALUES ('lost', 1, 'mlflow-artifacts:/0/lost/artifacts', 'None')",
+            " INSERT INTO model_versions (name, version, source, current_stage)"
+            " VALUES ('lost', 1, 'mlflow-artifacts:/0/lost/artifacts', 'None')",
             database="mlflow",
         )
         try:
             host.check_output("opengeoai-backup continuous")
         finally:
-            superuser("DELETE FROM model_versions WHERE name = 'lost'; DELETE FROM registered_models WHERE name = 'lost'", database="mlflow")
+            superuser(
+                "DELETE FROM model_versions WHERE name = 'lost'; DELETE FROM registered_models WHERE name = 'lost'", database="mlflow"
+            )
         done = play(site, "backup_verify")
         status = host.run("opengeoai status").stdout
         host.check_output("opengeoai-backup continuous && opengeoai-backup verify")
@@ -279,7 +288,7 @@ def test_a_restore_that_is_ended_is_taken_back(vm: str, host: Any, psql: Psql) -
         wait = f"until test -e {STATE}/restoring && ls -d {OBJECTS}.before-restore 2>/dev/null; do sleep 0.05; done"
         for sign, word in (("TERM", "the restore was taken back"), ("KILL", "")):
             said = host.run(
-                f"sh -c 'opengeoai-backup restore --confirm {vm} > /run/said 2>&1 & pid=$!; timeout 120 sh -c \"{wait}\" > /dev/null;"
+                f'sh -c \'opengeoai-backup restore --confirm {vm} > /run/said 2>&1 & pid=$!; timeout 120 sh -c "{wait}" > /dev/null;'
                 f" kill -{sign} $pid; wait $pid; cat /run/said'"
             ).stdout
             assert word in said
@@ -309,7 +318,9 @@ def test_back_to_a_moment(vm: str, site: Site, host: Any, psql: Psql) -> None:
     done = play(site, "restore", restore_time=moment, restore_confirm=vm)
     assert done.returncode == 0, done.output[-3000:]
     assert psql("SELECT what FROM restored").split() == ["wanted"]
-    wait_until(lambda: last_backup(host).get("ok") is True and moment_of(last_backup(host)["snapshot"]) > time.time() - 60, 120, "backups go on")
+    wait_until(
+        lambda: last_backup(host).get("ok") is True and moment_of(last_backup(host)["snapshot"]) > time.time() - 60, 120, "backups go on"
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------

@@ -1021,8 +1021,8 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
         result.append(
             "last backup: none"
             if backup is None
-            else f"last backup: {'good' if backup['ok'] else 'FAILED'}, {backup['finished']}, the last good one {backup['age_hours']} hours ago,"
-            f" snapshot {backup.get('snapshot') or backup.get('good_snapshot')}"
+            else f"last backup: {'good' if backup['ok'] else 'FAILED'}, {backup['finished']};"
+            f" the last good one: {backup['age_hours']} hours ago, snapshot {backup.get('snapshot') or backup.get('good_snapshot')}"
         )
     result += [f"WARNING {line}" for line in report["warnings"]]
     result += [f"PROBLEM {line}" for line in report["problems"]]

@@ -163,8 +163,10 @@ def run(
             env=None if environment is None else {**os.environ, **environment},
             timeout=timeout,
         )
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 1, "", f"did not answer within {timeout:g} s")
+    except subprocess.TimeoutExpired as exc:
+        # What it has said while it tried again tells more. It is bytes, whatever was asked for.
+        said = exc.stderr.decode(errors="replace") if isinstance(exc.stderr, bytes) else exc.stderr
+        return subprocess.CompletedProcess(command, 1, "", said or f"did not answer within {timeout:g} s")
     except OSError as exc:
         raise BackupError(f"cannot run {command[0]}: {exc.strerror}") from exc
 

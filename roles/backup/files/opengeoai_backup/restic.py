@@ -15,7 +15,8 @@ from .host import BackupError, Config, run, write_whole
 from .snapshots import name_of
 
 COMPLETE = "complete"
-PROBE_TIMEOUT = 60.0
+# restic itself tries for a quarter of an hour, also where there is nothing yet.
+PROBE_TIMEOUT = 30.0
 # restic ends with 3 when it could not read a file, such as an object that was deleted meanwhile.
 RESTIC_INCOMPLETE = 3
 
@@ -82,7 +83,6 @@ class Restic:
         """See that the repository can be used; make it where this host has never used one, since one that has vanished is an error."""
         known = self.config.state / "repository"
         is_known = known.is_file() and known.read_text(encoding="utf-8") == self.config.repository
-        # restic itself tries for a quarter of an hour.
         done = self.try_to("cat", "config", "--no-lock", timeout=PROBE_TIMEOUT)
         if done.returncode:
             if is_known or cause_of(done.stderr)[0] != "missing":
