@@ -42,6 +42,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._values import (
     port_problem,
     region_problem,
     registry_problem,
+    repository_problem,
     server_settings_problem,
     size_problem,
     time_zone_problem,
@@ -216,6 +217,22 @@ def mlflow_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     return [problem for problem in found if problem] + user_problems(variables)
 
 
+def backup_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """Problems of where backups go, beside those of how that is written."""
+    place = str(variables.get("backup_repository", ""))
+    if place.startswith("s3:"):
+        return [
+            f"{name} is not set and backup_repository is in S3: set it to the key that may write there"
+            for name in ("backup_s3_access_key", "backup_s3_secret_key")
+            if not variables.get(name)
+        ]
+    return [
+        f"backup_repository is {place!r}, inside {name}, so that it would be a part of itself: choose a path outside"
+        for name, other in sorted(variables.items())
+        if name.endswith(("_data_dir", "_config_dir", "_wal_dir")) and name != "stack_data_dir" and f"{place}/".startswith(f"{other}/")
+    ]
+
+
 def first_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """Problems of what everything else is derived from: only without these can the other variables be read at all."""
     return [problem for problem in (domain_problem("stack_domain", variables.get("stack_domain")),) if problem]
@@ -237,6 +254,11 @@ def _engine_root_problem(variable: str, value: t.Any) -> str | None:
 
 # How the value of one variable is judged, by its name …
 _BY_NAME: t.Mapping[str, Check] = {
+    "backup_keep_daily": _at_least(1, "7"),
+    "backup_keep_monthly": _at_least(0, "6"),
+    "backup_keep_weekly": _at_least(0, "4"),
+    "backup_repository": repository_problem,
+    "backup_wal_limit_mb": _at_least(256, "8192"),
     "docker_data_root": _engine_root_problem,
     "docker_firewall_allowed": allowed_problem,
     "docker_log_max_files": _at_least(1, "5"),
@@ -354,11 +376,13 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
                 paths[variable] = value
     found.append(extensions_problem("postgres_extensions", variables.get("postgres_extensions") or (), variables.get("postgres_image")))
     combined = _registry_problems(variables) + source_problems(variables) + access_problems(variables) + mlflow_problems(variables)
+    combined += backup_problems(variables)
     return [problem for problem in found if problem] + combined + nested_paths(paths) + same_values(variables)
 
 
 __all__ = (
     "access_problems",
+    "backup_problems",
     "first_problems",
     "mlflow_problems",
     "named_problem",

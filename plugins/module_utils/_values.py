@@ -20,6 +20,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference imp
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(?::([0-9]{1,5}))?(/[a-z0-9._/-]+)?")
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_REPOSITORY = re.compile(r"/\S+|sftp:(//)?[^\s:/@]+@\S+|s3:https?://[^\s/]+/\S+")
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kmg])b?", re.IGNORECASE)
 _UNITS = {"k": 2**10, "m": 2**20, "g": 2**30}
 # As Docker and MinIO check them.
@@ -187,6 +188,13 @@ def registry_problem(variable: str, value: t.Any) -> str | None:
     return f"{variable} is {value!r}: write HOST[:PORT][/PATH] without a scheme, such as mirror.example.org:5000"
 
 
+def repository_problem(variable: str, value: t.Any) -> str | None:
+    """Of a place for backups, or of none."""
+    if value == "" or (isinstance(value, str) and _REPOSITORY.fullmatch(value)):
+        return None
+    return f"{variable} is {value!r}: write a path such as /var/backups/opengeoai, sftp:USER@HOST:/PATH, or s3:https://HOST/BUCKET"
+
+
 def url_problem(variable: str, value: t.Any) -> str | None:
     """Of the address of something on the web."""
     if isinstance(value, str) and re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
@@ -260,6 +268,7 @@ __all__ = (
     "port_problem",
     "region_problem",
     "registry_problem",
+    "repository_problem",
     "server_settings_problem",
     "size_problem",
     "structure_problem",

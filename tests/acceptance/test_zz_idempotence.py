@@ -119,6 +119,7 @@ BAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"postgres_access": "networks"}, ("postgres_access", "'networks'", "postgres_allowed_networks", "'closed'")),
     ({"postgres_access": "shut"}, ("postgres_access", "shut", "closed")),
     ({"docker_firewall_allowed": {"https": []}}, ("docker_firewall_allowed", "'https'", "5432")),
+    ({"backup_repository": "ftp://nas/backup"}, ("backup_repository", "'ftp://nas/backup'", "sftp:USER@HOST:/PATH")),
     ({"mlflow_job_execution": "perhaps"}, ("mlflow_job_execution", "perhaps", "bool")),
 ]
 

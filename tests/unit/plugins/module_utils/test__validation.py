@@ -363,6 +363,29 @@ GOOD: dict[str, Any] = {
             ["docker_registry_username and docker_registry_password belong together: set both, or neither"],
         ),
         ({"stack_warn_disk_percent": 100}, []),
+        ({"backup_repository": "/mnt/backup", "backup_keep_daily": 1}, []),
+        # Switched off.
+        ({"backup_repository": ""}, []),
+        ({"backup_repository": "nas:/backup"}, ["backup_repository is 'nas:/backup': write a path such as /var/backups/opengeoai, "
+          "sftp:USER@HOST:/PATH, or s3:https://HOST/BUCKET"]),
+        (
+            {"backup_repository": "s3:https://s3.example.org/hub", "backup_s3_access_key": "hub", "backup_s3_secret_key": "long enough"},
+            [],
+        ),
+        (
+            {"backup_repository": "s3:https://s3.example.org/hub", "backup_s3_access_key": "hub"},
+            ["backup_s3_secret_key is not set and backup_repository is in S3: set it to the key that may write there"],
+        ),
+        (
+            {"backup_repository": "/data/minio/backup", "minio_data_dir": "/data/minio"},
+            [
+                "backup_repository is '/data/minio/backup', inside minio_data_dir, so that it would be a part of itself: "
+                "choose a path outside"
+            ],
+        ),
+        ({"backup_repository": "/data/minio2", "minio_data_dir": "/data/minio"}, []),
+        ({"backup_keep_daily": 0}, ["backup_keep_daily is 0: write a whole number of 1 or more, such as 7"]),
+        ({"backup_wal_limit_mb": 16}, ["backup_wal_limit_mb is 16: write a whole number of 256 or more, such as 8192"]),
         ({"stack_warn_disk_percent": 850}, ["stack_warn_disk_percent is 850: write a whole number from 1 to 100, such as 85"]),
         ({"stack_acme_email": None}, ["stack_acme_email is not set: an ACME server needs an e-mail address, such as admin@example.org"]),
         (

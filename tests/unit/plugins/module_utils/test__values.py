@@ -22,6 +22,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._values import (
     port_problem,
     region_problem,
     registry_problem,
+    repository_problem,
     server_settings_problem,
     size_problem,
     structure_problem,
@@ -180,6 +181,27 @@ def test_image_problem(value: Any, good: bool) -> None:
 def test_registry_problem(value: Any, good: bool) -> None:
     message = f"v is {value!r}: write HOST[:PORT][/PATH] without a scheme, such as mirror.example.org:5000"
     assert registry_problem("v", value) == (None if good else message)
+
+
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [
+        ("", True),
+        ("/mnt/backup", True),
+        ("sftp:me@nas.example.org:/backup", True),
+        ("sftp://me@nas.example.org:2222//backup", True),
+        ("s3:https://s3.example.org/hub", True),
+        ("nas:/backup", False),
+        ("sftp:nas.example.org:/backup", False),
+        ("s3:s3.example.org/hub", False),
+        ("s3:https://s3.example.org", False),
+        ("backup", False),
+        (None, False),
+    ],
+)
+def test_repository_problem(value: Any, good: bool) -> None:
+    message = f"v is {value!r}: write a path such as /var/backups/opengeoai, sftp:USER@HOST:/PATH, or s3:https://HOST/BUCKET"
+    assert repository_problem("v", value) == (None if good else message)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import dataclasses
 import json
 import sys
 import types
@@ -14,21 +14,10 @@ from typing import Any
 
 import pytest
 
-TOOL = Path(__file__).parents[4] / "roles" / "backup" / "files" / "opengeoai_backup.py"
+FILES = Path(__file__).parents[4] / "roles" / "backup" / "files"
+sys.path.insert(0, str(FILES))
 
-
-def load_tool() -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location("opengeoai_backup_tool", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # dataclasses look their module up by name
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-tool = load_tool()
+from opengeoai_backup import backup, cli, host, restic, restore, snapshots, verify  # noqa: E402
 
 
 def snapshot(name: str, base: str = "20260101T000000.000000Z", **more: str) -> dict[str, Any]:
@@ -56,11 +45,11 @@ ALL = [FIRST, SECOND, THIRD]
     ],
 )
 def test_cause_of(said: str, word: str) -> None:
-    assert tool.cause_of(said)[0] == word
+    assert restic.cause_of(said)[0] == word
 
 
 def test_explain() -> None:
-    assert tool.explain("/x", "Fatal: wrong password\n or no key found") == (
+    assert restic.explain("/x", "Fatal: wrong password\n or no key found") == (
         "repository /x: the password is wrong: set backup_password to the one the repository was made with"
         " (restic: Fatal: wrong password or no key found)"
     )
@@ -78,11 +67,11 @@ def test_explain() -> None:
     ],
 )
 def test_choose(wanted: str, moment: datetime | None, expected: dict[str, Any]) -> None:
-    assert tool.choose(ALL, wanted, moment) is expected
+    assert snapshots.choose(ALL, wanted, moment) is expected
 
 
 @pytest.mark.parametrize(
-    ("snapshots", "wanted", "moment", "message"),
+    ("known", "wanted", "moment", "message"),
     [
         ([], "latest", None, "there is no complete backup of this host in the repository"),
         ([FIRST], "monday", None, "there is no complete backup 'monday'; the last ones are 20260101T000100.000000Z"),
@@ -94,9 +83,9 @@ def test_choose(wanted: str, moment: datetime | None, expected: dict[str, Any]) 
         ),
     ],
 )
-def test_choose_fails(snapshots: list[dict[str, Any]], wanted: str, moment: datetime | None, message: str) -> None:
-    with pytest.raises(tool.BackupError) as caught:
-        tool.choose(snapshots, wanted, moment)
+def test_choose_fails(known: list[dict[str, Any]], wanted: str, moment: datetime | None, message: str) -> None:
+    with pytest.raises(host.BackupError) as caught:
+        snapshots.choose(known, wanted, moment)
     assert str(caught.value) == message
 
 
@@ -108,25 +97,25 @@ def test_choose_fails(snapshots: list[dict[str, Any]], wanted: str, moment: date
     ],
 )
 def test_parse_time_fails(text: str, message: str) -> None:
-    with pytest.raises(tool.BackupError) as caught:
-        tool.parse_time(text)
+    with pytest.raises(host.BackupError) as caught:
+        snapshots.parse_time(text)
     assert str(caught.value) == message
 
 
 def test_parse_time() -> None:
-    assert tool.parse_time("2026-01-01T13:00:00+01:00") == datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assert snapshots.parse_time("2026-01-01T13:00:00+01:00") == datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def test_obsolete_wal() -> None:
     names = ["000000010000000000000005.gz", "000000010000000000000006.gz", "000000020000000000000007.gz", "00000002.history.gz"]
     label = "START WAL LOCATION: 0/6000028 (file 000000020000000000000006)\nCHECKPOINT LOCATION: 0/6000080\n"
-    assert tool.obsolete_wal(names, label) == ["000000010000000000000005.gz"]
+    assert backup.obsolete_wal(names, label) == ["000000010000000000000005.gz"]
 
 
 def config(tmp_path: Path, **more: Any) -> Any:
     (tmp_path / "state").mkdir(exist_ok=True)
     given = {"host": "hub", "repository": "/x", "password_file": "/p", "state_dir": str(tmp_path / "state"), "directories": {}, "keep": {}}
-    return tool.Config(**{**given, "postgres_data": str(tmp_path / "data"), "postgres_wal": str(tmp_path / "archive"), **more})
+    return host.Config(**{**given, "postgres_data": str(tmp_path / "data"), "postgres_wal": str(tmp_path / "archive"), **more})
 
 
 def test_the_frozen_wal_is_what_is_archived_by_now(tmp_path: Path) -> None:
@@ -135,21 +124,21 @@ def test_the_frozen_wal_is_what_is_archived_by_now(tmp_path: Path) -> None:
     archive.mkdir()
     for name in ("a.gz", "b.gz", "c.tmp"):
         (archive / name).write_text(name)
-    tool.freeze_wal(one)
+    backup.freeze_wal(one)
     (archive / "a.gz").unlink()
     (archive / "d.gz").write_text("d")
     assert sorted(path.name for path in one.wal.iterdir()) == ["a.gz", "b.gz"]
-    tool.freeze_wal(one)
+    backup.freeze_wal(one)
     assert sorted(path.name for path in one.wal.iterdir()) == ["b.gz", "d.gz"]
 
 
 def test_a_second_one_does_not_run_beside_the_first(tmp_path: Path) -> None:
     one = config(tmp_path)
-    with tool.locked(one, 0), pytest.raises(tool.BusyError), tool.locked(one, 0):
+    with host.locked(one, 0), pytest.raises(host.BusyError), host.locked(one, 0):
         pass
 
 
-class Fake(tool.Restic):  # type: ignore[misc, name-defined]
+class Fake(restic.Restic):
     """A repository that answers as it is told, and remembers what it was asked."""
 
     def __init__(self, one: Any, answers: list[int], said: str = "") -> None:
@@ -174,13 +163,13 @@ class Fake(tool.Restic):  # type: ignore[misc, name-defined]
 def test_a_snapshot_is_complete_only_when_all_was_read(tmp_path: Path, answers: list[int], asked: list[str], fails: bool) -> None:
     (tmp_path / "archive").mkdir()
     one = config(tmp_path)
-    restic = Fake(one, answers, "no space left on device")
+    fake = Fake(one, answers, "no space left on device")
     if fails:
-        with pytest.raises(tool.BackupError, match="it is full"):
-            tool.take_snapshot(one, restic, "full", "1", "name", "base")
+        with pytest.raises(host.BackupError, match="it is full"):
+            backup.take_snapshot(one, fake, "full", "name", {"base": "base", "system": "1"})
     else:
-        assert tool.take_snapshot(one, restic, "full", "1", "name", "base") == "name"
-    assert restic.asked == asked
+        assert backup.take_snapshot(one, fake, "full", "name", {"base": "base", "system": "1"}) == "name"
+    assert fake.asked == asked
 
 
 @pytest.mark.parametrize(
@@ -197,26 +186,121 @@ def test_a_repository_is_made_only_where_there_was_none(tmp_path: Path, known: b
     one = config(tmp_path)
     if known:
         (tmp_path / "state" / "repository").write_text("/x")
-    restic = Fake(one, [1], said)
+    fake = Fake(one, [1], said)
     if asked[-1] == "init":
-        restic.look()
+        fake.look()
     else:
-        with pytest.raises(tool.BackupError):
-            restic.look()
-    assert restic.asked == asked
+        with pytest.raises(host.BackupError):
+            fake.look()
+    assert fake.asked == asked
 
 
 def test_record(tmp_path: Path) -> None:
     one = config(tmp_path)
-    tool.record(one, None, "it is full")
+    host.record(one, "last.json", "first", None)
+    host.record(one, "last.json", None, "it is full")
     state = json.loads((tmp_path / "state" / "last.json").read_text())
-    assert (state["ok"], state["snapshot"], state["error"]) == (False, None, "it is full")
+    assert (state["ok"], state["snapshot"], state["error"], state["good_snapshot"]) == (False, None, "it is full", "first")
     assert datetime.fromisoformat(state["finished"]).tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found", "wrong"),
+    [
+        ({"d": {"t": 1}}, {"d": {"t": 1}}, {"d": {"t": 1}}, []),
+        # Clients wrote, or removed something, meanwhile.
+        ({"d": {"t": 1}}, {"d": {"t": 3}}, {"d": {"t": 2}}, []),
+        ({"d": {"t": 3}}, {"d": {"t": 1}}, {"d": {"t": 2}}, []),
+        # A table that was removed meanwhile.
+        ({"d": {"t": 3}}, {"d": {}}, {"d": {}}, []),
+        ({"d": {"t": 5}}, {"d": {"t": 5}}, {"d": {"t": 4}}, ["d.t has 4 rows instead of 5"]),
+        ({"d": {"t": 5}}, {"d": {"t": 7}}, {"d": {"t": 4}}, ["d.t has 4 rows instead of 5 to 7"]),
+        ({"d": {"t": 5}}, {"d": {"t": 5}}, {}, ["d.t has None rows instead of 5"]),
+    ],
+)
+def test_wrong_counts(before: Any, after: Any, found: Any, wrong: list[str]) -> None:
+    assert verify.wrong_counts(before, after, found) == wrong
+
+
+@pytest.mark.parametrize(
+    ("uri", "keys"),
+    [
+        ("mlflow-artifacts:/0/run/artifacts", ["0/run/artifacts/"]),
+        ("s3://mlflow/0/run/artifacts/", ["0/run/artifacts/"]),
+        ("s3://elsewhere/0/run", []),
+        ("models:/name/1", []),
+    ],
+)
+def test_named_keys(uri: str, keys: list[str]) -> None:
+    assert verify.named_keys([uri], "mlflow") == keys
+
+
+def test_absent() -> None:
+    assert verify.absent(["0/a/", "0/ab/", "1/"], ["0/a/x/1.txt", "0/abc/2.txt"]) == ["0/ab/", "1/"]
+
+
+def test_restored(tmp_path: Path) -> None:
+    pairs = [(tmp_path, Path("/var/lib/x"))]
+    assert verify.restored("/var/lib/x/y", pairs) == tmp_path / "y"
+    with pytest.raises(host.BackupError, match="/var/lib/xy is in no backup"):
+        verify.restored("/var/lib/xy", pairs)
+
+
+def test_what_is_given_up_of_the_archive(tmp_path: Path) -> None:
+    one = config(tmp_path, wal_limit_mb=1)
+    archive, name = tmp_path / "archive", f"{'0' * 24}.gz"
+    archive.mkdir()
+    (archive / name).write_bytes(b"0" * 1024**2)
+    (tmp_path / "state" / "base.json").write_text("{}")
+    assert backup.give_up_wal(one) == ""
+    (archive / "00000002.history.gz").write_text("1")
+    said = "; more than 1 MiB of WAL were archived meanwhile (backup_wal_limit_mb), and were given up"
+    assert backup.give_up_wal(one) == said
+    assert [path.name for path in archive.iterdir()] == ["00000002.history.gz"]
+    assert not (tmp_path / "state" / "base.json").exists()
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    commands: list[str] = []
+    monkeypatch.setattr(restore, "run", lambda command: commands.append(" ".join(command)))
+    return commands
+
+
+def test_what_a_restore_has_done_is_taken_back_wherever_it_was_interrupted(tmp_path: Path, ran: list[str]) -> None:
+    """The first directory is exchanged, the second put aside, the third is not touched."""
+    one = config(tmp_path, directories={"objects": str(tmp_path / "objects")})
+    for name in ("data", "data.before-restore", "archive.before-restore", "archive.restoring", "objects", "objects.restoring"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "what").write_text(name)
+    one.restoring.touch()
+    assert one.is_held
+    assert restore.take_back(one)
+    assert {path.parent.name: path.read_text() for path in tmp_path.glob("*/what")} == {
+        "data": "data.before-restore",
+        "archive": "archive.before-restore",
+        "objects": "objects",
+    }
+    assert not one.is_held
+    assert not restore.take_back(one)
+    assert ran == ["/usr/local/bin/opengeoai stop --shutdown"]
+
+
+def test_nothing_is_backed_up_or_accepted_in_the_midst_of_a_restore(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = config(tmp_path)
+    one.restoring.touch()
+    path = tmp_path / "backup.json"
+    path.write_text(json.dumps(dataclasses.asdict(one)))
+    assert cli.main(["--config", str(path), "continuous"]) == 0
+    assert capsys.readouterr().out == "held: a restore is not over; see restore.yml\n"
+    assert cli.main(["--config", str(path), "full"]) == 1
+    assert cli.main(["--config", str(path), "accept"]) == 1
+    assert not (tmp_path / "state" / "last.json").exists()
 
 
 def test_a_restore_asks_where_there_is_data(tmp_path: Path) -> None:
     one = config(tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "PG_VERSION").write_text("17")
-    with pytest.raises(tool.BackupError, match="set restore_confirm to hub"):
-        tool.restore(one, "latest", None, "other")
+    with pytest.raises(host.BackupError, match="set restore_confirm to hub"):
+        restore.restore(one, "latest", None, "other")
