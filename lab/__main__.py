@@ -36,7 +36,7 @@ def supply(machines: Sequence[str]) -> registry.Registry | None:
     return None
 
 
-def up(name: str, debian: str, with_acme: bool = False) -> None:
+def up(name: str, debian: str, with_acme: bool = False, variables: Sequence[str] = ()) -> None:
     """A machine that answers, and all that it needs around it."""
     engine.ensure_engine()
     existing = machine.release(name)
@@ -51,10 +51,10 @@ def up(name: str, debian: str, with_acme: bool = False) -> None:
         say(f"creating {name} (Debian {debian})")
         machine.create(name, debian)
     machine.admit(name)
-    more: dict[str, str] = {}
+    more = dict(one.split("=", 1) for one in variables)
     if with_acme:
         acme.publish(name)
-        more = acme.start(name).variables
+        more.update(acme.start(name).variables)
     say(f"inventory: {inventory.write(name, there, more)}")
 
 
@@ -90,6 +90,9 @@ def parser() -> argparse.ArgumentParser:
     make = add("up", "Make a fresh machine, or bring an existing one up.")
     make.add_argument("--debian", choices=sorted(SUITES), default=None, help="release (13, or that of the existing machine)")
     make.add_argument("--acme", action="store_true", help="let its certificates come from an ACME server beside it")
+    make.add_argument(
+        "--set", action="append", default=[], metavar="VARIABLE=VALUE", dest="variables", help="a variable of its inventory"
+    )
     add("down", "Remove a machine and its data.")
     add("reboot", "Reboot a machine in an orderly way.")
     add("kill", "Cut a machine's power.")
@@ -112,7 +115,10 @@ def command_line(arguments: Sequence[str]) -> int:
     if "name" in given:
         check_name(given.name)
     if given.command == "up":
-        up(given.name, given.debian or _existing_release(given.name) or "13", given.acme)
+        wrong = [one for one in given.variables if not one.partition("=")[0].isidentifier() or "=" not in one]
+        if wrong:
+            raise LabError(f"--set {wrong[0]}: write VARIABLE=VALUE")
+        up(given.name, given.debian or _existing_release(given.name) or "13", given.acme, given.variables)
         return 0
     if given.command == "engine":
         engine.ensure_engine()

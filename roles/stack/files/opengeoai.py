@@ -105,6 +105,8 @@ class Config:
     disks: Mapping[str, str] = field(default_factory=dict)
     # When to warn: disk_percent, certificate_days, backup_hours.
     warn: Mapping[str, int] = field(default_factory=dict)
+    # Whether they are switched on.
+    backups: bool = True
     networks: Sequence[str] = ()
     # What a teardown removes with the data, and the directories around it, which go when they are empty.
     directories: Sequence[str] = ()
@@ -187,6 +189,7 @@ def parse_config(text: str) -> Config:
         trust_any_issuer=_typed("stack", data, "trust_any_issuer", bool, False),
         disks=_typed("stack", data, "disks", dict, {}),
         warn=_typed("stack", data, "warn", dict, {}),
+        backups=_typed("stack", data, "backups", bool, True),
         networks=_typed("stack", data, "networks", list, []),
         directories=_typed("stack", data, "directories", list, []),
         parents=_typed("stack", data, "parents", list, []),
@@ -943,6 +946,8 @@ def judge_warnings(
                 found.append(f"certificate of {row['url']}: expires in {left} days")
     backup = report["backup"]
     hours = warn.get("backup_hours", 0)
+    if not report.get("backups", True):
+        return [*found, "backup: switched off, since backup_repository is not set"]
     if backup is None:
         found.append("backup: none yet")
     elif not backup["ok"]:
@@ -980,6 +985,7 @@ def build_report(context: Context, quick: bool) -> dict[str, Any]:
     if not quick:
         report["routes"] = ask_routes(config)
         report["disks"] = disk_rows(config)
+        report["backups"] = config.backups
         report["backup"] = last_backup(LAST_BACKUP, now)
         report["trial"] = last_backup(LAST_TRIAL, now)
         report["warnings"] = judge_warnings(report, config.warn, now)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -23,16 +24,36 @@ ATTEMPTS = 3
 # How long a full backup waits for a continuous one.
 LOCK_TIMEOUT = 3600.0
 WAL_NAME = re.compile(r"[0-9A-F]{24}")
+# Of 16 MiB, as initdb makes them.
+SEGMENTS = 256
 
 
-def obsolete_wal(names: Sequence[str], label: str) -> list[str]:
-    """Archived files that a base backup does not need, by its backup_label."""
+class LostWalError(BackupError):
+    """The archive has a gap, so that a recovery would end before it without a word."""
+
+
+def first_wal(label: str) -> str:
+    """The segment that a recovery of a base backup begins with, by its backup_label; without the timeline, which does not matter."""
     match = re.search(r"^START WAL LOCATION: .* \(file ([0-9A-F]{24})\)", label, re.MULTILINE)
     if not match:
         raise BackupError("backup_label does not say where the WAL begins")
-    # The timeline comes first, and does not matter.
-    first = match[1][8:]
+    return match[1][8:]
+
+
+def obsolete_wal(names: Sequence[str], label: str) -> list[str]:
+    """Archived files that a base backup does not need."""
+    first = first_wal(label)
     return [name for name in names if WAL_NAME.match(name) and name[8:24] < first]
+
+
+def lost_wal(names: Sequence[str], label: str, last: str) -> list[int]:
+    """Numbers of the segments that a recovery from a base backup to a segment needs, and that are not archived."""
+
+    def number(name: str) -> int:
+        return int(name[:8], 16) * SEGMENTS + int(name[8:], 16)
+
+    there = {number(name[8:24]) for name in names if WAL_NAME.match(name) and name[24:] == ".gz"}
+    return [one for one in range(number(first_wal(label)), number(last[8:]) + 1) if one not in there]
 
 
 def freeze_wal(config: Config) -> None:
@@ -105,8 +126,10 @@ def full(config: Config, adopt: bool = False) -> str:
 def _change_base(config: Config, restic: Restic, system: str, beside: Path) -> str:
     base = new_name(datetime.now(UTC))
     if current := current_base(config, system):
-        # Whoever keeps it can go to any second of the time that the old base has served.
-        carry(config, "closing", system, current)
+        # Whoever keeps it can go to any second of the time that the old base has served; unless a part of it is lost, as some of the last
+        # are after backups were switched off for a time.
+        with contextlib.suppress(LostWalError):
+            carry(config, "closing", system, current)
     (config.state / "base.json").unlink(missing_ok=True)
     shutil.rmtree(config.base, ignore_errors=True)
     beside.rename(config.base)
@@ -138,8 +161,10 @@ def carry(config: Config, kind: str, system: str, base: str) -> str:
     # The restored database is of a moment between the two.
     limit = SMALL_TABLE if kind == "continuous" else ANY_TABLE
     before = postgres.counts(limit)
-    postgres.switch_wal(config.postgres_wal)
+    last = postgres.switch_wal(config.postgres_wal)
     freeze_wal(config)
+    if lost_wal(os.listdir(config.wal), (config.base / "backup_label").read_text(encoding="utf-8"), last):
+        raise LostWalError("WAL since the last full backup is missing in the archive")
     about = {"system": system, "base": base, "counts": [before, postgres.counts(limit)]}
     return take_snapshot(config, Restic(config), kind, name, about)
 
@@ -151,8 +176,11 @@ def continuous(config: Config) -> str:
     base = current_base(config, system)
     if not base or archive_mb(config) > config.wal_limit_mb:
         return full(config)
-    with locked(config, 0.0):
-        return carry(config, "continuous", system, base)
+    try:
+        with locked(config, 0.0):
+            return carry(config, "continuous", system, base)
+    except LostWalError:
+        return full(config)
 
 
 def archive_mb(config: Config) -> float:

@@ -139,7 +139,11 @@ def main(arguments: Sequence[str]) -> int:
     for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(one, _on_signal)
     try:
-        print(COMMANDS[options.command](load_config(options.config), options))
+        config = load_config(options.config)
+        # A restore comes to its end, whatever is written since it began.
+        if not config.repository and options.command not in ("accept", "take-back"):
+            raise BackupError("backups are switched off: set backup_repository, and run the playbook site.yml")
+        print(COMMANDS[options.command](config, options))
     except (BackupError, OSError) as exc:
         print(f"opengeoai-backup: {exc}", file=sys.stderr)
         return EXIT_FAILED

@@ -66,8 +66,8 @@ class Postgres:
                 raise BackupError(f"the database has not recovered: {' '.join(fatal)[-400:] or said[-400:]}")
             time.sleep(0.5)
 
-    def switch_wal(self, archive: str) -> None:
-        """Have all that is committed archived, and wait for it."""
+    def switch_wal(self, archive: str) -> str:
+        """Have all that is committed archived, wait for it, and tell the last segment."""
         # A recovery to a moment fails where no later commit tells it that the moment has been reached.
         self.query("SELECT pg_current_xact_id()")
         # The last byte of the segment that has just ended; with nothing new, of the one before, which is there.
@@ -78,6 +78,7 @@ class Postgres:
                 failed = self.query("SELECT concat(last_failed_wal, ' at ', last_failed_time) FROM pg_stat_archiver")
                 raise BackupError(f"PostgreSQL has not archived {name} within {ARCHIVE_TIMEOUT:g} s; last failure: {failed}")
             time.sleep(0.2)
+        return name
 
     def base_backup(self, target: Path) -> None:
         """A base backup as a data directory; the WAL that it needs is in the archive when this returns."""

@@ -112,6 +112,22 @@ def test_obsolete_wal() -> None:
     assert backup.obsolete_wal(names, label) == ["000000010000000000000005.gz"]
 
 
+@pytest.mark.parametrize(
+    ("archived", "last", "lost"),
+    [
+        (["0000000000000FE", "0000000000000FF", "000000100000000"], "000000100000000", []),
+        # Of another timeline, which a base that was made after it has.
+        (["0000000000000FE"], "0000000000000FE", []),
+        # Another kind of file, and one of before.
+        (["000000000000001", "0000000000000FE.00000028.backup"], "0000000000000FE", [254]),
+        (["0000000000000FE", "000000100000000"], "000000100000001", [255, 257]),
+    ],
+)
+def test_lost_wal(archived: list[str], last: str, lost: list[int]) -> None:
+    label = "START WAL LOCATION: 0/FE000028 (file 0000000200000000000000FE)\n"
+    assert backup.lost_wal([f"000000020{name}.gz" for name in archived], label, f"000000020{last}") == lost
+
+
 def config(tmp_path: Path, **more: Any) -> Any:
     (tmp_path / "state").mkdir(exist_ok=True)
     given = {"host": "hub", "repository": "/x", "password_file": "/p", "state_dir": str(tmp_path / "state"), "directories": {}, "keep": {}}
