@@ -12,7 +12,8 @@ from .support import Site, play
 
 
 def test_nothing_is_done_for_backups(host: Any, superuser: Callable[..., str]) -> None:
-    assert host.run("systemctl is-enabled 'opengeoai-backup*.timer'").stdout.strip() in ("", "disabled\ndisabled\ndisabled")
+    timers = [f"opengeoai-backup{kind}.timer" for kind in ("", "-continuous", "-verify")]
+    assert host.run(f"systemctl is-enabled {' '.join(timers)}").stdout.split() == ["disabled"] * 3
     assert host.check_output("systemctl list-timers --all --plain --no-legend 'opengeoai-backup*'") == ""
     assert not host.exists("restic")
     assert superuser("SHOW archive_mode") == "off"

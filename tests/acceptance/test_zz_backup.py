@@ -357,7 +357,8 @@ def loss(vm: str, host: Any, outside: Outside, info: dict[str, Any], domain: str
 
         thread = threading.Thread(target=collect)
         thread.start()
-        time.sleep(60)
+        # Longer than from one backup to the next.
+        time.sleep(45)
         docker("kill", container_name(vm))
         killed = time.time()
         over.set()
@@ -366,8 +367,8 @@ def loss(vm: str, host: Any, outside: Outside, info: dict[str, Any], domain: str
         # As if it had been elsewhere all the time.
         saved = Path(directory) / "repository"
         docker("cp", f"{container_name(vm)}:{REPOSITORY}", str(saved))
-        for command in ("down", "up"):
-            subprocess.run([sys.executable, "-m", "lab", command, vm], cwd=ROOT, check=True, capture_output=True, timeout=300)
+        for words in (["down", vm], ["up", vm, "--set", f"backup_repository={REPOSITORY}"]):
+            subprocess.run([sys.executable, "-m", "lab", *words], cwd=ROOT, check=True, capture_output=True, timeout=300)
         docker("exec", container_name(vm), "mkdir", "-p", "/var/backups")
         docker("cp", str(saved), f"{container_name(vm)}:{REPOSITORY}")
         variables = Path(directory) / "password.yml"
