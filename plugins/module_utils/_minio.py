@@ -192,11 +192,22 @@ class UserState:
 
 
 @dataclass(frozen=True)
+class Versions:
+    """What a bucket keeps of objects that are replaced or deleted: whether, for how long, and by which rule."""
+
+    enabled: bool = False
+    days: int | None = None
+    rule: str | None = None
+
+
+@dataclass(frozen=True)
 class State:
     buckets: tuple[str, ...]
     users: Mapping[str, UserState]
     # The policies of the wanted users, by name.
     policies: Mapping[str, dict[str, Any]]
+    # Of the buckets that were asked about.
+    versions: Mapping[str, Versions] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -254,14 +265,20 @@ def _script(body: Sequence[str]) -> str:
     return "\n".join(["main() {", *body, "}", 'main "$@"', ""])
 
 
-def state_script(access: Access, users: Sequence[User]) -> str:
-    """A script for ``sh -s SECONDS`` that prints what is there: what mc said, in one section a key."""
+def state_script(access: Access, users: Sequence[User], versioned: Sequence[str] = ()) -> str:
+    """A script for ``sh -s SECONDS`` that prints what is there: what mc said, in one section a key.
+
+    :param versioned: buckets whose versions matter.
+    """
     lines = [
         *_prologue(access, users),
         """ask() { key=$1; shift; mc --json "$@" >"$d/said.$key" 2>&1 </dev/null & keys="$keys $key"; }""",
         "keys=",
         f"ask buckets ls {_ROOT_ALIAS}",
     ]
+    for index, bucket in enumerate(versioned):
+        place = shlex.quote(f"{_ROOT_ALIAS}/{bucket}")
+        lines += [f"ask versions{index} version info {place}", f"ask rules{index} ilm rule ls {place}"]
     for index, user in enumerate(users):
         lines += [
             f"ask user{index} admin user info {_ROOT_ALIAS} {shlex.quote(user.name)}",
@@ -316,10 +333,21 @@ def error_in(items: Sequence[Mapping[str, Any]]) -> McError | None:
 _WRONG_CREDENTIALS = ("SignatureDoesNotMatch", "InvalidAccessKeyId")
 
 
-def parse_state(output: str, users: Sequence[User]) -> State:
+def _versions(info: Mapping[str, Any] | None, rules: Mapping[str, Any] | None) -> Versions:
+    enabled = ((info or {}).get("versioning") or {}).get("status") == "Enabled"
+    for rule in ((rules or {}).get("config") or {}).get("Rules") or ():
+        # Others are somebody else's, and of a part of the bucket.
+        if rule.get("Status") == "Enabled" and "NoncurrentVersionExpiration" in rule and not rule.get("Filter") and not rule.get("Prefix"):
+            return Versions(enabled, rule["NoncurrentVersionExpiration"].get("NoncurrentDays"), rule["ID"])
+    return Versions(enabled)
+
+
+def parse_state(output: str, users: Sequence[User], versioned: Sequence[str] = ()) -> State:
     """Read what the state script printed."""
     sections = parse_sections(output)
-    for key in ("buckets", *(f"{part}{i}" for i in range(len(users)) for part in ("user", "policy", "key"))):
+    keys = [f"{part}{i}" for i in range(len(users)) for part in ("user", "policy", "key")]
+    keys += [f"{part}{i}" for i in range(len(versioned)) for part in ("versions", "rules")]
+    for key in ("buckets", *keys):
         if key not in sections:
             raise ValueError(f'mc printed something else than the server\'s state (no section "{key}")')
     failure = error_in(sections["buckets"])
@@ -333,7 +361,7 @@ def parse_state(output: str, users: Sequence[User]) -> State:
     states: dict[str, UserState] = {}
     policies: dict[str, dict[str, Any]] = {}
     for index, user in enumerate(users):
-        info = _answer(sections[f"user{index}"], "XMinioAdminNoSuchUser", f'user "{user.name}"')
+        info = _answer(sections[f"user{index}"], ("XMinioAdminNoSuchUser",), f'user "{user.name}"')
         if info is not None:
             enabled = info.get("userStatus") == "enabled"
             states[user.name] = UserState(
@@ -342,7 +370,7 @@ def parse_state(output: str, users: Sequence[User]) -> State:
                 policies=tuple(sorted(name for name in str(info.get("policyName") or "").split(",") if name)),
                 groups=tuple(sorted(str(group["name"]) for group in info.get("memberOf") or ())),
             )
-        found = _answer(sections[f"policy{index}"], "XMinioAdminNoSuchPolicy", f'policy "{user.policy_name}"')
+        found = _answer(sections[f"policy{index}"], ("XMinioAdminNoSuchPolicy",), f'policy "{user.policy_name}"')
         if found is not None:
             policies[user.policy_name] = dict((found.get("policyInfo") or {}).get("Policy") or {})
     buckets = (
@@ -350,17 +378,24 @@ def parse_state(output: str, users: Sequence[User]) -> State:
         for item in sections["buckets"]
         if item.get("status") == "success"
     )
-    return State(tuple(sorted(name for name in buckets if name)), states, policies)
+    versions = {
+        bucket: _versions(
+            _answer(sections[f"versions{index}"], ("NoSuchBucket",), f'versions of bucket "{bucket}"'),
+            _answer(sections[f"rules{index}"], ("NoSuchBucket", "NoSuchLifecycleConfiguration"), f'rules of bucket "{bucket}"'),
+        )
+        for index, bucket in enumerate(versioned)
+    }
+    return State(tuple(sorted(name for name in buckets if name)), states, policies, versions)
 
 
-def _answer(items: Sequence[dict[str, Any]], absent: str, what: str) -> dict[str, Any] | None:
+def _answer(items: Sequence[dict[str, Any]], absent: Sequence[str], what: str) -> dict[str, Any] | None:
     failure = error_in(items)
     if failure is None:
         for item in items:
             if item.get("status") == "success":
                 return item
         raise ValueError(f"mc said nothing about {what}")
-    if failure.code == absent:
+    if failure.code in absent:
         return None
     raise ValueError(f"mc could not read {what}: {failure.message}")
 
@@ -428,15 +463,28 @@ def problems(buckets: Sequence[str], users: Sequence[User], state: State) -> lis
     ]
 
 
-def plan(buckets: Sequence[str], users: Sequence[User], state: State) -> list[Step]:
-    """The steps from what is there to what is wanted; no bucket and no user is ever removed."""
+def plan(buckets: Sequence[str], users: Sequence[User], state: State, versions_days: int = 0) -> list[Step]:
+    """The steps from what is there to what is wanted; no bucket and no user is ever removed, and versions are never ended."""
     steps = [
         Step(f"create bucket {bucket}", ("mb", f"{_ROOT_ALIAS}/{bucket}"))
         for bucket in buckets
         if bucket not in state.buckets
     ]
+    for bucket in buckets if versions_days else ():
+        steps += _version_steps(f"{_ROOT_ALIAS}/{bucket}", bucket, state.versions.get(bucket, Versions()), versions_days)
     for user in users:
         steps += _user_steps(user, state)
+    return steps
+
+
+def _version_steps(place: str, bucket: str, there: Versions, days: int) -> list[Step]:
+    steps = []
+    if not there.enabled:
+        steps.append(Step(f"keep versions in bucket {bucket}", ("version", "enable", place)))
+    if there.days != days:
+        verb = ("add", "--expire-delete-marker") if there.rule is None else ("edit", "--id", there.rule)
+        arguments = ("ilm", "rule", *verb, "--noncurrent-expire-days", str(days), place)
+        steps.append(Step(f"remove versions in bucket {bucket} after {days} days", arguments))
     return steps
 
 
@@ -533,7 +581,7 @@ def failed_step(output: str, steps: Sequence[Step]) -> str | None:
 
 
 def diff_of(
-    buckets: Sequence[str], users: Sequence[User], state: State
+    buckets: Sequence[str], users: Sequence[User], state: State, versions_days: int = 0
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is there and what will be, without a secret key."""
     before: dict[str, Any] = {
@@ -542,6 +590,9 @@ def diff_of(
         "policies": {},
     }
     after: dict[str, Any] = {"buckets": sorted(buckets), "users": {}, "policies": {}}
+    if versions_days:
+        after["versions_days"] = dict.fromkeys(buckets, versions_days)
+        before["versions_days"] = {name: one.days if one.enabled else None for name, one in state.versions.items()}
     words = {True: "as given", False: "another", None: "unknown"}
     for user in users:
         after["users"][user.name] = {
@@ -572,6 +623,7 @@ __all__ = (
     "Step",
     "User",
     "UserState",
+    "Versions",
     "bucket_policy",
     "change_script",
     "check_bucket_name",

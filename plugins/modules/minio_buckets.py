@@ -68,6 +68,11 @@ options:
         description: Name of the bucket, by the rules of S3 (3 to 63 of a-z, 0-9, dots and hyphens).
         type: str
         required: true
+  versions_days:
+    description:
+      - Days for which the buckets keep versions of objects that were replaced or deleted. V(0) leaves versions as they are.
+    type: int
+    default: 0
   users:
     description:
       - Users, each with one policy, C(hub-NAME), that lets it list, read, write and delete in its buckets.
@@ -154,6 +159,7 @@ def argument_spec() -> dict[str, dict[str, object]]:
             "default": [],
             "options": {"name": {"type": "str", "required": True}},
         },
+        "versions_days": {"type": "int", "default": 0},
         "users": {
             "type": "list",
             "elements": "dict",
@@ -188,14 +194,16 @@ def main() -> None:
         buckets = parse_buckets(params["buckets"])
         users = parse_users(params["users"], params["root_user"])
         access = Access(params["endpoint"], params["root_user"], params["root_password"])
+        days = params["versions_days"]
+        versioned = buckets if days else []
         docker = module.get_bin_path("docker", required=True)
-        result = execute(docker, params["container"], state_script(access, users), params["wait_timeout"])
+        result = execute(docker, params["container"], state_script(access, users, versioned), params["wait_timeout"])
         check(result)
-        state = parse_state(result.output, users)
+        state = parse_state(result.output, users, versioned)
         found = problems(buckets, users, state)
         if found:
             raise ValueError("\n".join(found))
-        steps = plan(buckets, users, state)
+        steps = plan(buckets, users, state, days)
         if steps and not module.check_mode:
             script = change_script(access, steps)
             result = execute(docker, params["container"], script, params["wait_timeout"])
@@ -203,7 +211,7 @@ def main() -> None:
     except ValueError as exc:
         module.fail_json(msg=str(exc))
 
-    before, after = diff_of(buckets, users, state)
+    before, after = diff_of(buckets, users, state, days)
     module.exit_json(
         changed=bool(steps),
         actions=[step.description for step in steps],

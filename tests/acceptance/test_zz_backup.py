@@ -301,13 +301,24 @@ def test_a_restore_that_is_ended_is_taken_back(vm: str, host: Any, psql: Psql) -
             assert host.run(f"ls -d /var/lib/opengeoai/*restor* {STATE}/restor*").stdout == ""
 
 
-def test_back_to_a_moment(vm: str, site: Site, host: Any, psql: Psql) -> None:
+def test_back_to_a_moment(
+    vm: str, site: Site, host: Any, psql: Psql, http: requests.Session, domain: str, info: dict[str, Any]
+) -> None:
+    given = info["credentials"]["mlflow"]
+    http.auth = (given["user"], given["password"])
+    objects = {name: f"https://mlflow.{domain}/api/2.0/mlflow-artifacts/artifacts/0/moment/artifacts/{name}" for name in "ab"}
     psql("DELETE FROM restored")
     psql("INSERT INTO restored VALUES ('wanted')")
+    for url in objects.values():
+        assert http.put(url, data=b"wanted").ok
     time.sleep(1.5)
     moment = datetime.now(UTC).isoformat(timespec="milliseconds")
     time.sleep(1.5)
     psql("INSERT INTO restored VALUES ('mistake')")
+    assert http.put(objects["a"], data=b"mistake").ok
+    # No snapshot in the repository has it but as a version.
+    assert http.delete(objects["b"]).ok
+    assert not http.get(objects["b"]).ok
     host.check_output("opengeoai-backup full")
     refused = play(site, "restore", restore_time=moment)
     assert refused.returncode != 0
@@ -317,6 +328,8 @@ def test_back_to_a_moment(vm: str, site: Site, host: Any, psql: Psql) -> None:
     done = play(site, "restore", restore_time=moment, restore_confirm=vm)
     assert done.returncode == 0, done.output[-3000:]
     assert psql("SELECT what FROM restored").split() == ["wanted"]
+    assert [http.get(url).text for url in objects.values()] == ["wanted", "wanted"]
+    assert host.run("docker exec minio ls /tmp/mc").rc != 0
     wait_until(
         lambda: last_backup(host).get("ok") is True and moment_of(last_backup(host)["snapshot"]) > time.time() - 60, 120, "backups go on"
     )

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from .host import ASIDE, COMING, BackupError, Config, must, run, write_whole
+from .objects import allow_mc, take_back_changes
 from .postgres import WAL_MOUNT, Postgres
 from .restic import Restic
-from .snapshots import choose, name_of
+from .snapshots import choose, moment_of, name_of
 
 TOOL = "/usr/local/bin/opengeoai"
 
@@ -89,6 +90,11 @@ def restore(config: Config, wanted: str, moment: datetime | None, confirmed: str
         postgres.wait_recovered()
         for setting in ("restore_command", "recovery_target_timeline", "recovery_target_time", "recovery_target_action"):
             postgres.query(f"ALTER SYSTEM RESET {setting}")
+        must("docker", "start", "minio")
+        allow_mc("minio")
+        # Of what the database names, all is there: also what was deleted while the objects were read, or since the moment.
+        take_back_changes("minio", moment or moment_of(name_of(snapshot)), exactly=moment is not None)
+        must("docker", "exec", "minio", "rm", "-r", "/tmp/mc")
     except BaseException as exc:
         take_back(config)
         run([TOOL, "start"])

@@ -11,6 +11,8 @@ from typing import Any
 
 from .host import BackupError
 
+FORMAT = "%Y%m%dT%H%M%S.%fZ"
+
 
 def tag_of(snapshot: Mapping[str, Any], key: str) -> str:
     """The value of a tag `key=value`; empty without it."""
@@ -24,7 +26,12 @@ def name_of(snapshot: Mapping[str, Any]) -> str:
 
 def new_name(now: datetime) -> str:
     """Name of a backup that begins now."""
-    return now.strftime("%Y%m%dT%H%M%S.%fZ")
+    return now.strftime(FORMAT)
+
+
+def moment_of(name: str) -> datetime:
+    """The moment that a backup is named by."""
+    return datetime.strptime(name, FORMAT).replace(tzinfo=UTC)
 
 
 def parse_time(text: str) -> datetime:

@@ -6,25 +6,21 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import re
 import shutil
-import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .host import BackupError, Config, must, run
+from .objects import allow_mc, list_objects, read_objects, take_back_changes
 from .postgres import ANY_TABLE, Postgres
 from .restic import Restic
 from .restore import fetch
-from .snapshots import choose, name_of
+from .snapshots import choose, moment_of, name_of
 
 PREFIX = "opengeoai-verify-"
-BATCH = 200
-READY_TIMEOUT = 60.0
 # What the database of MLflow names: directories of objects.
 NAMED = """SELECT artifact_location FROM logged_models WHERE status = 2 AND lifecycle_stage = 'active'
 UNION SELECT coalesce(storage_location, source) FROM model_versions WHERE current_stage <> 'Deleted_Internal'"""
@@ -103,6 +99,7 @@ def verify(config: Config, wanted: str) -> str:
         wrong = wrong_counts(before, after, counts)
         with twin("minio", about["pairs"]) as name:
             allow_mc(name)
+            take_back_changes(name, moment_of(name_of(snapshot)), exactly=False)
             objects = list_objects(name)
             wrong += read_objects(name, objects)
         if config.mlflow:
@@ -116,49 +113,3 @@ def verify(config: Config, wanted: str) -> str:
     rows = sum(sum(tables.values()) for tables in counts.values())
     print(f"{rows} rows in {sum(map(len, counts.values()))} tables and {len(objects)} objects are as they should be")
     return name_of(snapshot)
-
-
-def allow_mc(name: str) -> None:
-    """Give mc the root user of the server, whose name and password never are in a command line."""
-    user, password = (must("docker", "exec", name, "cat", f"/etc/minio/root_{what}") for what in ("user", "password"))
-    alias = {"url": "http://127.0.0.1:9000", "accessKey": user, "secretKey": password, "api": "S3v4", "path": "on"}
-    script = "umask 077; mkdir -p /tmp/mc; cat > /tmp/mc/config.json"
-    must("docker", "exec", "--interactive", name, "sh", "-c", script, given=json.dumps({"version": "10", "aliases": {"v": alias}}))
-
-
-def list_objects(name: str) -> list[dict[str, Any]]:
-    """All objects of the server, by bucket and key."""
-    deadline = time.monotonic() + READY_TIMEOUT
-    while True:
-        done = run(["docker", "exec", name, "mc", "--config-dir", "/tmp/mc", "ls", "--recursive", "--json", "v/"])
-        if done.returncode == 0:
-            break
-        if time.monotonic() >= deadline:
-            raise BackupError(f"the restored objects cannot be listed: {(done.stdout + done.stderr)[-300:]}")
-        time.sleep(0.5)
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    return [line for line in lines if line.get("status") == "success" and line.get("type") == "file"]
-
-
-def read_objects(name: str, objects: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Read all objects and compare their checksums; MinIO itself compares those of its parts."""
-    wrong = []
-    for index in range(0, len(objects), BATCH):
-        batch = objects[index : index + BATCH]
-        command = ["docker", "exec", name, "mc", "--config-dir", "/tmp/mc", "cat", *(f"v/{one['key']}" for one in batch)]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-            assert process.stdout is not None
-            for one in batch:
-                digest, left = hashlib.md5(usedforsecurity=False), int(one["size"])
-                while left and (part := process.stdout.read(min(left, 1024**2))):
-                    digest.update(part)
-                    left -= len(part)
-                # The ETag of an object of several parts is no checksum of the whole.
-                etag = str(one.get("etag", ""))
-                if left or ("-" not in etag and etag and digest.hexdigest() != etag):
-                    wrong.append(f"object {one['key']} cannot be read as it was written")
-                if left:
-                    break
-        if process.returncode and not wrong:
-            wrong.append(f"objects from {batch[0]['key']} on cannot be read")
-    return wrong

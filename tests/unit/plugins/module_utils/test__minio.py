@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 from pathlib import Path
@@ -20,6 +21,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._minio import (
     Step,
     User,
     UserState,
+    Versions,
     bucket_policy,
     change_script,
     check_bucket_name,
@@ -295,6 +297,45 @@ STATES: list[tuple[str, State]] = [
 @pytest.mark.parametrize(("output", "expected"), STATES)
 def test_parse_state(output: str, expected: State) -> None:
     assert parse_state(output, [USER]) == expected
+
+
+ENABLED = '{"status":"success","versioning":{"status":"Enabled"}}'
+RULE: dict[str, Any] = {"ID": "a", "Status": "Enabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 7}}
+
+
+@pytest.mark.parametrize(
+    ("info", "rules", "expected"),
+    [
+        (ENABLED, [RULE], Versions(True, 7, "a")),
+        ('{"status":"success","versioning":{"status":""}}', None, Versions()),
+        (_error("NoSuchBucket"), None, Versions()),
+        # Others' rules.
+        (ENABLED, [{**RULE, "Filter": {"Prefix": "x"}}, {**RULE, "Status": "Disabled"}, {"ID": "b", "Status": "Enabled"}], Versions(True)),
+    ],
+)
+def test_parse_versions(info: str, rules: list[dict[str, Any]] | None, expected: Versions) -> None:
+    said = _error("NoSuchLifecycleConfiguration") if rules is None else json.dumps({"status": "success", "config": {"Rules": rules}})
+    assert parse_state(_said(versions0=info, rules0=said), [USER], ["mlflow"]).versions == {"mlflow": expected}
+
+
+ADD_RULE = ("ilm", "rule", "add", "--expire-delete-marker", "--noncurrent-expire-days", "7", "hub/mlflow")
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        (Versions(True, 7, "a"), []),
+        (Versions(), [("version", "enable", "hub/mlflow"), ADD_RULE]),
+        (Versions(True), [ADD_RULE]),
+        (Versions(True, 3, "a"), [("ilm", "rule", "edit", "--id", "a", "--noncurrent-expire-days", "7", "hub/mlflow")]),
+        (Versions(False, 7, "a"), [("version", "enable", "hub/mlflow")]),
+    ],
+)
+def test_plan_of_versions(there: Versions, expected: list[tuple[str, ...]]) -> None:
+    state = dataclasses.replace(CONVERGED, versions={"mlflow": there})
+    assert [step.arguments for step in plan(["mlflow"], [USER], state, 7)] == expected
+    before, after = diff_of(["mlflow"], [USER], state, 7)
+    assert (before == after) is (expected == [])
 
 
 BAD_STATES: list[tuple[str, str]] = [

@@ -17,7 +17,7 @@ import pytest
 FILES = Path(__file__).parents[4] / "roles" / "backup" / "files"
 sys.path.insert(0, str(FILES))
 
-from opengeoai_backup import backup, cli, host, restic, restore, snapshots, verify  # noqa: E402
+from opengeoai_backup import backup, cli, host, objects, restic, restore, snapshots, verify  # noqa: E402
 
 
 def snapshot(name: str, base: str = "20260101T000000.000000Z", **more: str) -> dict[str, Any]:
@@ -253,6 +253,33 @@ def test_named_keys(uri: str, keys: list[str]) -> None:
 
 def test_absent() -> None:
     assert verify.absent(["0/a/", "0/ab/", "1/"], ["0/a/x/1.txt", "0/abc/2.txt"]) == ["0/ab/", "1/"]
+
+
+def version(ordinal: int, second: int, deleted: bool = False, key: str = "a") -> dict[str, Any]:
+    found = {"key": key, "versionId": f"{key}{ordinal}", "versionOrdinal": ordinal, "lastModified": f"2026-01-01T00:00:{second:02}.5Z"}
+    return {**found, "isDeleteMarker": True} if deleted else found
+
+
+@pytest.mark.parametrize(
+    ("versions", "deleted", "exactly"),
+    [
+        ([version(1, 5)], [], []),
+        # Deleted since.
+        ([version(2, 15, True), version(1, 5)], ["a2"], ["a2"]),
+        # Replaced since, and deleted and written again.
+        ([version(2, 15), version(1, 5)], [], ["a2"]),
+        ([version(3, 16), version(2, 15, True), version(1, 5)], ["a2"], ["a2", "a3"]),
+        # Not there at the moment.
+        ([version(1, 15)], [], []),
+        ([version(3, 15), version(2, 6, True), version(1, 5)], [], []),
+        # Each by itself.
+        ([version(2, 15, True), version(1, 5), version(1, 15, key="b")], ["a2"], ["a2"]),
+    ],
+)
+def test_newer_versions(versions: list[dict[str, Any]], deleted: list[str], exactly: list[str]) -> None:
+    moment = datetime(2026, 1, 1, 0, 0, 10, tzinfo=UTC)
+    for wanted, strict in ((deleted, False), (exactly, True)):
+        assert [name for _key, name in objects.newer_versions(versions, moment, strict)] == wanted
 
 
 def test_restored(tmp_path: Path) -> None:
