@@ -215,8 +215,30 @@ def test_wal_is_given_up_before_it_fills_the_disk(host: Any) -> None:
         assert failed.rc == 1
         assert "backup_wal_limit_mb" in failed.stderr
         assert left == ""
-    # The real one begins anew with a base.
-    host.check_output("opengeoai-backup full")
+    # The real one begins anew with a base, as the clock has it made.
+    host.check_output("systemctl start opengeoai-backup.service")
+    assert last_backup(host)["ok"]
+    assert last_backup(host)["snapshot"] == [one["name"] for one in backups(host) if "full" in one["tags"]][-1]
+
+
+def test_the_clock_makes_one_every_day(host: Any) -> None:
+    """The continuous ones come by the clock in all tests."""
+    timer = host.check_output("systemctl show opengeoai-backup.timer --timestamp=unix --property=NextElapseUSecRealtime --value")
+    assert 0 < float(timer.strip("@")) - time.time() <= 24 * 3600 + 60
+    assert host.check_output("systemctl show opengeoai-backup.timer --property=Unit --value") == "opengeoai-backup.service"
+
+
+def test_a_gap_in_the_archive_begins_a_new_base(host: Any, superuser: Any) -> None:
+    """Such as after backups were switched off for a time: a recovery would end at the gap without a word."""
+    with still(host):
+        host.check_output("opengeoai-backup continuous")
+        base = backups(host)[-1]["base"]
+        host.check_output("sh -c 'rm $(ls /var/lib/opengeoai/postgres-wal/????????????????????????.gz | tail -1)'")
+        superuser("SELECT pg_current_xact_id()")
+        host.check_output("opengeoai-backup continuous")
+        (newest, *_older) = backups(host)[::-1]
+    assert "full" in newest["tags"]
+    assert newest["base"] > base
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -224,6 +246,8 @@ def test_wal_is_given_up_before_it_fills_the_disk(host: Any) -> None:
 
 
 def test_a_trial_restore_is_good_and_leaves_nothing(site: Site, host: Any) -> None:
+    check = play(site, "backup_verify", "--check")
+    assert (check.returncode, "on trial" in check.output) == (0, True), check.output
     done = play(site, "backup_verify")
     assert done.returncode == 0, done.output
     assert "was restored on trial, and is whole" in done.output
@@ -267,6 +291,8 @@ def test_a_damaged_object_or_repository_fails_the_trial(host: Any) -> None:
         assert failed.rc == 1
         assert "cannot be read as it was written" in failed.stderr
         host.check_output(f"opengeoai-backup {config} full && opengeoai-backup {config} verify")
+        # The last one of a day is kept, and what leads from the one before to it.
+        assert [one["tags"][0] for one in backups(host, config)] == ["closing", "full"]
         pack = host.check_output("find /var/backups/trial/data -type f -printf '%s %p\\n' | sort -n | tail -1").split()[1]
         host.check_output(f"chmod u+w {pack} && printf damage | dd of={pack} bs=1 seek=2000 conv=notrunc 2>/dev/null")
         failed = host.run(f"opengeoai-backup {config} verify")
@@ -284,7 +310,9 @@ def test_a_restore_that_is_ended_is_taken_back(vm: str, host: Any, psql: Psql) -
     psql("INSERT INTO restored VALUES ('before the backup')")
     with still(host):
         host.check_output("opengeoai-backup full")
+        named = backups(host)[-1]["name"]
         psql("INSERT INTO restored VALUES ('after the backup')")
+        host.check_output("opengeoai-backup continuous")
         wait = f"until test -e {STATE}/restoring && ls -d {OBJECTS}.before-restore 2>/dev/null; do sleep 0.05; done"
         for sign, word in (("TERM", "the restore was taken back"), ("KILL", "")):
             said = host.run(
@@ -300,6 +328,9 @@ def test_a_restore_that_is_ended_is_taken_back(vm: str, host: Any, psql: Psql) -
             wait_until(lambda: not unhealthy(host), 120, "the hub is back")
             assert "after the backup" in psql("SELECT what FROM restored")
             assert host.run(f"ls -d /var/lib/opengeoai/*restor* {STATE}/restor*").stdout == ""
+        # And one that comes to its end, of a backup that is not the last.
+        host.check_output(f"opengeoai-backup restore --snapshot {named} --confirm {vm} && opengeoai start && opengeoai-backup accept")
+        assert psql("SELECT what FROM restored").strip() == "before the backup"
 
 
 def test_back_to_a_moment(

@@ -144,7 +144,10 @@ def _change_base(config: Config, restic: Restic, system: str, beside: Path) -> s
     days = f"{max(config.keep.get('daily', 0), 1)}d"
     restic("forget", "--host", config.host, "--group-by", "host", "--tag", f"closing,{COMPLETE}", "--keep-within", days)
     restic("forget", "--host", config.host, "--group-by", "host", "--tag", "continuous", "--keep-last", "10")
-    restic("prune")
+    if broken := restic.unfinished():
+        restic("forget", *broken)
+    # No other backup runs meanwhile, so a night does not rewrite more than this. What holds nothing any more goes at once.
+    restic("prune", "--max-repack-size", "512M")
     return name
 
 

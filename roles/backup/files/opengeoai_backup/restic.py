@@ -79,6 +79,11 @@ class Restic:
         text = self("snapshots", "--json", "--no-lock", "--host", self.config.host, "--tag", COMPLETE)
         return sorted(json.loads(text) or [], key=name_of)
 
+    def unfinished(self) -> list[str]:
+        """Snapshots of this host that have never become complete, such as after a power loss."""
+        known = json.loads(self("snapshots", "--json", "--no-lock", "--host", self.config.host)) or []
+        return [str(one["id"]) for one in known if COMPLETE not in one.get("tags", ())]
+
     def look(self) -> None:
         """See that the repository can be used; make it where this host has never used one, since one that has vanished is an error."""
         known = self.config.state / "repository"
