@@ -82,7 +82,8 @@ class Restic:
     def unfinished(self) -> list[str]:
         """Snapshots of this host that have never become complete, such as after a power loss."""
         known = json.loads(self("snapshots", "--json", "--no-lock", "--host", self.config.host)) or []
-        return [str(one["id"]) for one in known if COMPLETE not in one.get("tags", ())]
+        # One without a name is not ours.
+        return [str(one["id"]) for one in known if name_of(one) and COMPLETE not in one["tags"]]
 
     def look(self) -> None:
         """See that the repository can be used; make it where this host has never used one, since one that has vanished is an error."""

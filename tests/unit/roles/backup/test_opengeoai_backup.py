@@ -211,6 +211,12 @@ def test_a_repository_is_made_only_where_there_was_none(tmp_path: Path, known: b
     assert fake.asked == asked
 
 
+def test_unfinished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = [{"id": "a", "tags": ["name=1", "complete"]}, {"id": "b", "tags": ["full", "name=2"]}, {"id": "c", "tags": ["mine"]}, {"id": "d"}]
+    monkeypatch.setattr(restic.Restic, "__call__", lambda *_: json.dumps(known))
+    assert restic.Restic(config(tmp_path)).unfinished() == ["b"]
+
+
 def test_record(tmp_path: Path) -> None:
     one = config(tmp_path)
     host.record(one, "last.json", "first", None)
