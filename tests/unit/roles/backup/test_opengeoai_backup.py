@@ -212,7 +212,8 @@ def test_a_repository_is_made_only_where_there_was_none(tmp_path: Path, known: b
 
 
 def test_unfinished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = [{"id": "a", "tags": ["name=1", "complete"]}, {"id": "b", "tags": ["full", "name=2"]}, {"id": "c", "tags": ["mine"]}, {"id": "d"}]
+    ours = [{"id": "a", "tags": ["name=1", "complete"]}, {"id": "b", "tags": ["full", "name=2"]}]
+    known = [*ours, {"id": "c", "tags": ["mine"]}, {"id": "d"}]
     monkeypatch.setattr(restic.Restic, "__call__", lambda *_: json.dumps(known))
     assert restic.Restic(config(tmp_path)).unfinished() == ["b"]
 
