@@ -181,12 +181,12 @@ def test_locks_of_processes_that_are_gone_do_not_matter_and_others_are_said(host
         lock = "/var/backups/trial/locks"
         # A backup from elsewhere that goes on, which nobody may take for one that is gone.
         foreign = f"RESTIC_PASSWORD_FILE={SECRETS_DIR}/backup_password restic --repo /var/backups/trial backup --host elsewhere --stdin"
-        host.check_output(f"sh -c '(sleep 600 | {foreign}) > /dev/null 2>&1 &'")
-        wait_until(lambda: host.check_output(f"ls {lock}") != "", 30, "it has its lock")
+        host.check_output(f"systemd-run --collect --unit=acceptance-lock sh -c 'sleep 600 | {foreign}'")
+        wait_until(lambda: host.check_output(f"ls {lock}") != "", 60, "it has its lock")
         failed = host.run(f"opengeoai-backup {config} full")
         assert failed.rc == 1
         assert "somebody else has locked it: wait for them" in failed.stderr
-        host.check_output("pkill --full --signal KILL 'host elsewher[e]'; sleep 1")
+        host.check_output("systemctl kill --signal=KILL acceptance-lock; sleep 1")
         host.check_output(f"opengeoai-backup {config} full")
     host.check_output("rm -r /var/backups/trial")
 
@@ -215,17 +215,17 @@ def test_wal_is_given_up_before_it_fills_the_disk(host: Any) -> None:
         assert failed.rc == 1
         assert "backup_wal_limit_mb" in failed.stderr
         assert left == ""
-    # The real one begins anew with a base, as the clock has it made.
-    host.check_output("systemctl start opengeoai-backup.service")
-    assert last_backup(host)["ok"]
-    assert last_backup(host)["snapshot"] == [one["name"] for one in backups(host) if "full" in one["tags"]][-1]
+        # The real one begins anew with a base, as the clock has it made.
+        host.check_output("systemctl start opengeoai-backup.service")
+        assert last_backup(host)["ok"]
+        assert last_backup(host)["snapshot"] == [one["name"] for one in backups(host) if "full" in one["tags"]][-1]
 
 
 def test_the_clock_makes_one_every_day(host: Any) -> None:
     """The continuous ones come by the clock in all tests."""
-    timer = host.check_output("systemctl show opengeoai-backup.timer --timestamp=unix --property=NextElapseUSecRealtime --value")
-    assert 0 < float(timer.strip("@")) - time.time() <= 24 * 3600 + 60
-    assert host.check_output("systemctl show opengeoai-backup.timer --property=Unit --value") == "opengeoai-backup.service"
+    (timer,) = json.loads(host.check_output("systemctl list-timers --output=json opengeoai-backup.timer"))
+    assert 0 < timer["next"] / 1e6 - time.time() <= 24 * 3600 + 60
+    assert timer["activates"] == "opengeoai-backup.service"
 
 
 def test_a_gap_in_the_archive_begins_a_new_base(host: Any, superuser: Any) -> None:
