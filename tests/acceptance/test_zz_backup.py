@@ -281,7 +281,7 @@ def test_a_missing_object_fails_the_trial(site: Site, host: Any, superuser: Any)
 
 
 def test_a_damaged_object_or_repository_fails_the_trial(host: Any) -> None:
-    with other_repository(host, repository="/var/backups/trial") as config:
+    with other_repository(host, repository="/var/backups/trial", keep={"daily": 1}) as config:
         part = host.check_output(f"find {OBJECTS}/mlflow -name xl.meta | grep /artifacts/ | head -1")
         host.check_output(f"cp -p '{part}' /run/kept && printf damage | dd of='{part}' bs=1 seek=700 conv=notrunc 2>/dev/null")
         try:
@@ -332,6 +332,8 @@ def test_a_restore_that_is_ended_is_taken_back(vm: str, host: Any, psql: Psql) -
         # And one that comes to its end, of a backup that is not the last.
         host.check_output(f"opengeoai-backup restore --snapshot {named} --confirm {vm} && opengeoai start && opengeoai-backup accept")
         assert psql("SELECT what FROM restored").strip() == "before the backup"
+        # There are moments to go back to from here on.
+        host.check_output("opengeoai-backup continuous")
 
 
 def test_back_to_a_moment(
