@@ -36,7 +36,7 @@ def supply(machines: Sequence[str]) -> registry.Registry | None:
     return None
 
 
-def up(name: str, debian: str, with_acme: bool = False, variables: Sequence[str] = ()) -> None:
+def up(name: str, debian: str, with_acme: bool = False, variables: Sequence[str] = (), address: str = "") -> None:
     """A machine that answers, and all that it needs around it."""
     engine.ensure_engine()
     existing = machine.release(name)
@@ -49,7 +49,7 @@ def up(name: str, debian: str, with_acme: bool = False, variables: Sequence[str]
         machine.ensure_running(name)
     else:
         say(f"creating {name} (Debian {debian})")
-        machine.create(name, debian)
+        machine.create(name, debian, address)
     machine.admit(name)
     more = dict(one.split("=", 1) for one in variables)
     if with_acme:
@@ -93,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument(
         "--set", action="append", default=[], metavar="VARIABLE=VALUE", dest="variables", help="a variable of its inventory"
     )
+    make.add_argument("--address", default="", help="such as that of the machine that it replaces")
     add("down", "Remove a machine and its data.")
     add("reboot", "Reboot a machine in an orderly way.")
     add("kill", "Cut a machine's power.")
@@ -118,7 +119,7 @@ def command_line(arguments: Sequence[str]) -> int:
         wrong = [one for one in given.variables if not one.partition("=")[0].isidentifier() or "=" not in one]
         if wrong:
             raise LabError(f"--set {wrong[0]}: write VARIABLE=VALUE")
-        up(given.name, given.debian or _existing_release(given.name) or "13", given.acme, given.variables)
+        up(given.name, given.debian or _existing_release(given.name) or "13", given.acme, given.variables, given.address)
         return 0
     if given.command == "engine":
         engine.ensure_engine()

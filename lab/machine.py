@@ -77,8 +77,8 @@ def release(name: str) -> str | None:
     return found["Config"]["Labels"][_RELEASE_LABEL] if found else None
 
 
-def create(name: str, debian: str) -> None:
-    """Create the machine and switch it on."""
+def create(name: str, debian: str, ip: str = "") -> None:
+    """Create the machine, with an address that is free, and switch it on."""
     volume = f"{container_name(name)}-docker"
     docker("volume", "create", "--label", f"{LABEL}=1", volume)
     with alone("addresses"):
@@ -88,7 +88,9 @@ def create(name: str, debian: str) -> None:
             )
             for other in labelled("container")
         ]
-        ip = free_address(taken)
+        if ip in taken:
+            raise LabError(f"--address {ip}: another machine has it")
+        ip = ip or free_address(taken)
         memory = os.environ.get("LAB_VM_MEMORY", "")
         docker(
             *("create", "--name", container_name(name), "--hostname", name),

@@ -416,7 +416,8 @@ def loss(vm: str, host: Any, outside: Outside, info: dict[str, Any], domain: str
         saved = Path(directory) / "repository"
         docker("cp", f"{container_name(vm)}:{REPOSITORY}", str(saved))
         # Another release, and so another restic.
-        for words in (["down", vm], ["up", vm, "--debian", "12", "--set", f"backup_repository={REPOSITORY}"]):
+        up = ["up", vm, "--debian", "12", "--address", info["address"], "--set", f"backup_repository={REPOSITORY}"]
+        for words in (["down", vm], up):
             subprocess.run([sys.executable, "-m", "lab", *words], cwd=ROOT, check=True, capture_output=True, timeout=300)
         docker("exec", container_name(vm), "mkdir", "-p", "/var/backups")
         docker("cp", str(saved), f"{container_name(vm)}:{REPOSITORY}")
