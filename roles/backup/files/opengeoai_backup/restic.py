@@ -16,7 +16,7 @@ from .snapshots import name_of
 
 COMPLETE = "complete"
 # restic itself tries for a quarter of an hour, also where there is nothing yet.
-PROBE_TIMEOUT = 30.0
+PROBE_TIMEOUT = 15.0
 # restic ends with 3 when it could not read a file, such as an object that was deleted meanwhile.
 RESTIC_INCOMPLETE = 3
 
