@@ -405,8 +405,9 @@ def loss(vm: str, host: Any, outside: Outside, info: dict[str, Any], domain: str
 
         thread = threading.Thread(target=collect)
         thread.start()
+        wait_until(lambda: all(len(ones) > 10 for ones in acknowledged.values()), 180, "there is something to lose")
         # Longer than from one backup to the next.
-        time.sleep(45)
+        time.sleep(40)
         docker("kill", container_name(vm))
         killed = time.time()
         over.set()
