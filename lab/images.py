@@ -141,6 +141,15 @@ _IMAGES = (
         args={"PG_MAJOR": "15", "POSTGIS_VERSION": "3.3", "PGROUTING_VERSION": "3.4"},
         published=Published("postgres_image", "docker.io/pgrouting/pgrouting", "15-3.3-3.4-debian"),
     ),
+    # An older MLflow, with another schema of the database, to upgrade from.
+    Image(
+        "mlflow-older",
+        "mlflow",
+        parents={"PYTHON": "python"},
+        args={"MLFLOW_VERSION": "3.12.0"},
+        fetches=True,
+        published=Published("mlflow_image", "ghcr.io/mlflow/mlflow", "v3.12.0-full"),
+    ),
 )
 IMAGES = {image.name: image for image in _IMAGES}
 # What the stack runs, the slowest build first.

@@ -151,6 +151,11 @@ def push(registry: Registry, name: str) -> None:
     say(f"pushed {REGISTRY}/{published.path}:{published.tag} ({effort})")
 
 
+def push_as(registry: Registry, local: str, path: str, tag: str) -> None:
+    """Give the registry an image of the local engine under a name of its own, as a test wants it."""
+    _push_image(registry, local, path, (tag,))
+
+
 def _manifest_digest(registry: Registry, repository: str, tag: str) -> str:
     status, headers, _body = registry.request(
         "HEAD", f"/v2/{repository}/manifests/{tag}", headers={"Accept": _MANIFEST}

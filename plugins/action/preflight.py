@@ -36,7 +36,13 @@ NUMBERS = frozenset({"int", "float"})
 COLLECTION = "opengeoai.hub."
 ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
 # Of the playbooks that begin with these checks.
-PLAYBOOK_VARIABLES = ("stack_hosts", "rotate_secrets")
+PLAYBOOK_VARIABLES = (
+    "stack_hosts",
+    "rotate_secrets",
+    "upgrade_max_backup_hours",
+    "upgrade_remove_cluster",
+    "upgrade_without_backup",
+)
 
 
 @functools.cache

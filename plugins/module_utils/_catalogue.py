@@ -185,6 +185,35 @@ def _secret_groups(services: t.Sequence[Specification]) -> dict[str, list[str]]:
     return {**groups, **{kind: _unique(names) for kind, names in kinds.items()}}
 
 
+def _upgrades(services: t.Sequence[Specification], registry: str | None) -> list[dict[str, t.Any]]:
+    """What an upgrade of each service has to know."""
+    return [
+        {
+            "service": service["name"],
+            "image": image_reference(service["image"], registry),
+            "start_timeout": service["start_timeout"],
+            "copies": [str(path) for path in service["upgrade"]["copies"]],
+            "databases": [database["name"] for database in service["databases"]] if service["upgrade"]["databases"] else [],
+            "cluster": service["upgrade"]["cluster"] or "",
+            "migrate": [str(word) for word in service["upgrade"]["migrate"]],
+            "dependents": _dependents(services, service["name"]) if service["upgrade"]["alone"] else [],
+        }
+        for service in services
+    ]
+
+
+def _dependents(services: t.Sequence[Specification], name: str) -> list[str]:
+    """Services that need one, directly or through others, in the order in which they start."""
+    found = {name}
+    while more := {one["name"] for one in services if one["name"] not in found and not found.isdisjoint(one["depends_on"])}:
+        found |= more
+    ordered: list[str] = []
+    while rest := [one for one in services if one["name"] in found - {name, *ordered}]:
+        waiting = {one["name"] for one in rest}
+        ordered += [one["name"] for one in rest if waiting.isdisjoint(one["depends_on"])]
+    return ordered
+
+
 def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str | None = None) -> dict[str, t.Any]:
     """Return what the services add up to.
 
@@ -192,7 +221,7 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
     :param registry: private registry that stands in front of all images, or none.
     :return: a mapping with `services` (names), `images`, `hosts`, `ports` (of the host), `public_ports` (those not of its loopback only),
       `secrets`, `secret_groups`, `secret_owners`, `directories`, `databases`, `database_roles`, `buckets`, `bucket_users` and `manifest`
-      (what the host's tool reads).
+      (what the host's tool reads), and `upgrades` (what an upgrade of each service has to know).
     :raises ValueError: for an unusable specification, an unknown dependency, or a name, port or host name that two services claim.
     """
     services = sorted((normalise(given) for given in specifications), key=lambda service: str(service["name"]))
@@ -216,6 +245,7 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
         "buckets": _unique({"name": bucket["name"]} for bucket in _all(services, "buckets")),
         "bucket_users": _bucket_users(_all(services, "buckets")),
         "manifest": _manifest(services),
+        "upgrades": _upgrades(services, registry),
     }
 
 

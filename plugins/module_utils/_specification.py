@@ -19,6 +19,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._networks import mid
 Specification = dict[str, t.Any]
 
 # Applied here and not in an argument spec: Ansible does not fill defaults of nested options.
+UPGRADE_DEFAULTS: Specification = {"copies": [], "databases": False, "cluster": None, "migrate": [], "alone": False}
 DEFAULTS: Specification = {
     "role": None,
     "command": [],
@@ -52,6 +53,7 @@ DEFAULTS: Specification = {
     "credentials": None,
     "public_files": {},
     "dashboard": None,
+    "upgrade": UPGRADE_DEFAULTS,
 }
 REQUIRED = ("name", "image")
 FILE_SOURCES = ("template", "file", "content", "secret")
@@ -181,6 +183,7 @@ def normalise(given: t.Mapping[str, t.Any]) -> Specification:
         specification["healthcheck"] = _with_defaults(
             f"{what}, healthcheck,", specification["healthcheck"], HEALTHCHECK_DEFAULTS, ("command",)
         )
+    specification["upgrade"] = _with_defaults(f"{what}, upgrade,", specification["upgrade"], UPGRADE_DEFAULTS, ())
     return specification
 
 

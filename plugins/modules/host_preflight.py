@@ -88,6 +88,18 @@ options:
     description: Whether the stack is reached by IPv6. Where it is not, a public IPv6 address of a name is a problem unless it is forwarded.
     type: bool
     default: false
+  clusters:
+    description:
+      - Data directories of PostgreSQL, each with C(service), C(cluster) and C(image).
+      - An image of another major version than the data is refused.
+      - To tell the version, an image that is wanted for data that are there is pulled, if the engine does not have it.
+    type: list
+    elements: dict
+    default: []
+  upgrading:
+    description: Whether data of an older PostgreSQL will be brought to the version of the image, so that it is not refused.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -170,6 +182,10 @@ docker_stale:
   description: Whether the engine runs with an older configuration than the one that is written.
   returned: always
   type: bool
+upgrade_interrupted:
+  description: Whether an upgrade was begun and neither ended nor taken back.
+  returned: always
+  type: bool
 missing_images:
   description: Those of O(images) that the engine does not have yet.
   returned: always
@@ -201,6 +217,8 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     units_up,
     without_bridges,
 )
+from ansible_collections.opengeoai.hub.plugins.module_utils._postgres_major import major_of, major_of_data, version_problem
+from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import JOURNAL, LONG, Docker, UpgradeError
 
 SOCKET = "/run/docker.sock"
 TIMEOUT = 60
@@ -276,6 +294,27 @@ def engine_facts(images: t.Sequence[str]) -> dict[str, t.Any]:
     }
 
 
+def cluster_problems(module: AnsibleModule, missing: t.Collection[str]) -> list[str]:
+    """A message for each PostgreSQL whose image cannot read its data; none while an upgrade is interrupted, which is ended first."""
+    problems: list[str] = []
+    docker = Docker()
+    for one in () if JOURNAL.exists() or not os.path.exists(SOCKET) else module.params["clusters"]:
+        image, found, upgrading = one["image"], major_of_data(one["cluster"]), module.params["upgrading"]
+        if found and image in missing:
+            if upgrading:
+                continue  # It is looked at again once it is here.
+            if module.check_mode:
+                module.warn(f"{image} is not on this host yet, so it is not known whether it reads the data of PostgreSQL {found}")
+                continue
+            try:
+                docker.call("pull", "--quiet", image, timeout=LONG)
+            except UpgradeError as exc:
+                problems.append(f"it is not known whether {image} reads the data of PostgreSQL {found}: {exc}")
+                continue
+        problems.append(version_problem(one["service"], one["cluster"], found, image, major_of(docker, image), upgrading))
+    return [problem for problem in problems if problem]
+
+
 def installed_packages() -> str:
     """A line for each package that the host knows, with its state and name; empty without dpkg."""
     if not shutil.which("dpkg-query"):
@@ -332,6 +371,8 @@ def main() -> None:
             "addresses": {"type": "list", "elements": "str", "default": []},
             "forwarded": {"type": "list", "elements": "str", "default": []},
             "ipv6": {"type": "bool", "default": False},
+            "clusters": {"type": "list", "elements": "dict", "default": []},
+            "upgrading": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -357,6 +398,7 @@ def main() -> None:
                     f"{path} ({variable}) has {free_gb(path):.1f} GiB free and the stack needs {module.params['min_disk_gb']:g}: "
                     "free some, or point the variable to a larger disk"
                 )
+    problems += cluster_problems(module, engine["missing_images"])
     wanted = [(int(port), protocol) for port, protocol in module.params["ports"]]
     open_sockets: list[Listener] = []
     for protocol in ("tcp", "udp"):
@@ -383,6 +425,7 @@ def main() -> None:
         "apparmor": read("/sys/module/apparmor/parameters/enabled").startswith("Y"),
         **engine,
         "docker_gid": os.stat(SOCKET).st_gid if os.path.exists(SOCKET) else None,
+        "upgrade_interrupted": JOURNAL.exists(),
         "docker_firewall": os.path.exists("/etc/systemd/system/docker.service.d/firewall.conf"),
         "docker_stale": modified("/etc/docker/daemon.json") > modified("/run/docker.pid") > 0,
     }

@@ -33,6 +33,8 @@ from typing import Any, NoReturn, Protocol
 DEFAULT_CONFIG = "/etc/opengeoai/stack.json"
 # How routes are asked: the collection's own code, shipped beside this file.
 ROUTES_LIBRARY = "/usr/local/lib/opengeoai/routes.py"
+# How an upgrade that was interrupted is ended: likewise.
+UPGRADE_LIBRARY = "/usr/local/lib/opengeoai/upgrade.py"
 ROUTE_TIMEOUT = 5.0
 # Written at the end of each backup.
 LAST_BACKUP = "/var/lib/opengeoai-backup/last.json"
@@ -694,8 +696,22 @@ def start_by_hand(context: Context, names: Sequence[str]) -> int:
     return start_services(context, names)
 
 
+def recover_upgrade(context: Context, journal: Path) -> None:
+    """End an upgrade in the middle of which the host went down. Where that fails, the rest comes up all the same."""
+    if not journal.exists():
+        return
+    try:
+        library = load_library(UPGRADE_LIBRARY)
+        context.say(library.recover(library.Docker()))
+    except (ConfigError, RuntimeError, OSError) as exc:
+        context.complain(f"an upgrade was interrupted, and could not be ended: {exc}")
+
+
 def start_at_boot(context: Context, names: Sequence[str]) -> int:
     """Leave alone what was stopped on purpose."""
+    wait_for_engine(context, names)
+    if context.holds is not None:
+        recover_upgrade(context, context.holds.with_name("upgrade.json"))
     resting = held(read_holds(context), wait_for_engine(context, names))
     for name in names:
         if name in resting:
@@ -844,8 +860,8 @@ def parse_time(text: str) -> datetime.datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
 
 
-def load_routes_library(path: str = ROUTES_LIBRARY) -> Any:
-    spec = importlib.util.spec_from_file_location("opengeoai_routes", path)
+def load_library(path: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"opengeoai_{Path(path).stem}", path)
     if spec is None or spec.loader is None or not Path(path).is_file():
         raise ConfigError(f"{path} is missing; the playbook site.yml writes it, run it again")
     module = importlib.util.module_from_spec(spec)
@@ -875,7 +891,7 @@ def route_row(route: Mapping[str, Any], answer: Any, seconds: float) -> dict[str
 
 def ask_routes(config: Config) -> list[dict[str, Any]]:
     """Ask all routes through the proxy, side by side."""
-    library = load_routes_library()
+    library = load_library(ROUTES_LIBRARY)
 
     def one(route: Mapping[str, Any]) -> dict[str, Any]:
         begin = time.monotonic()
@@ -1088,6 +1104,12 @@ def check_removable(path: str) -> Path:
     return found
 
 
+def old_clusters(path: str) -> list[Path]:
+    """What an upgrade of PostgreSQL to another major version has left beside a data directory, as in postgres.15."""
+    found = Path(path)
+    return sorted(old for old in found.parent.glob(f"{found.name}.*") if old.suffix[1:].isdigit()) if found.parent.is_dir() else []
+
+
 def empty(path: Path) -> None:
     """Remove a directory; of one that is a mount only what is in it."""
     for child in list(path.iterdir()):
@@ -1111,7 +1133,10 @@ def teardown(context: Context, arguments: argparse.Namespace) -> int:
     config = context.config
     if arguments.data is not None and arguments.data != config.domain:
         raise ConfigError(f"--data is {arguments.data!r}, and this host is {config.domain}; nothing was removed")
-    directories = [check_removable(path) for path in (*config.directories, config.secrets_dir)] if arguments.data else []
+    data = [*config.directories, *(str(old) for path in config.directories for old in old_clusters(path)), config.secrets_dir]
+    directories = [check_removable(path) for path in data] if arguments.data else []
+    if context.holds is not None and not arguments.dry_run:
+        recover_upgrade(context, context.holds.with_name("upgrade.json"))
     names = select(config.services, (), with_dependencies=False)
     containers = wait_for_engine(context, names)
     images = sorted({one.image for one in containers.values()}) if arguments.images else []
@@ -1160,7 +1185,7 @@ def teardown(context: Context, arguments: argparse.Namespace) -> int:
         for parent in config.parents:
             with contextlib.suppress(OSError):
                 Path(parent).rmdir()
-    kept = [path for path in (*config.directories, config.secrets_dir) if Path(path).exists()]
+    kept = [path for path in data if Path(path).exists()]
     context.say("removed; " + (f"kept: {', '.join(kept)}" if kept else "no data are left"))
     return EXIT_OK
 

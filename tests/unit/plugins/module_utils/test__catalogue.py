@@ -56,7 +56,7 @@ def test_nothing_adds_up_to_nothing() -> None:
     }
     manifest = {"services": [], "routes": [], "urls": {}, "credentials": {}, "public_files": {}}
     secrets = {"secrets": [DIGEST_KEY, BACKUP_PASSWORD], "secret_groups": KINDS, "secret_owners": {}}
-    assert catalogue([]) == {**empty, **secrets, "bucket_users": [], "manifest": manifest}
+    assert catalogue([]) == {**empty, **secrets, "bucket_users": [], "manifest": manifest, "upgrades": []}
 
 
 STACK = [
@@ -96,6 +96,7 @@ STACK = [
 def test_catalogue() -> None:
     result = catalogue(STACK, "mirror.example.org")
     manifest = result.pop("manifest")
+    del result["upgrades"]
     assert result == {
         "services": ["db", "web"],
         "images": ["mirror.example.org/library/postgres:17", "mirror.example.org/web:1"],
@@ -262,3 +263,32 @@ def test_one_host_name_may_serve_several_paths_and_protocols() -> None:
         service("c", routes=[route("c", "x.org", protocol="tcp", entrypoint="sql")]),
     ]
     assert catalogue(services)["hosts"] == ["x.org"]
+
+
+def test_what_an_upgrade_has_to_know() -> None:
+    services = [
+        service(
+            "web",
+            depends_on=["proxy", "db"],
+            databases=[{"name": "web", "owner": "web", "password_secret": "web_db"}],
+            upgrade={"databases": True, "migrate": ["web", "migrate"]},
+        ),
+        service("proxy"),
+        service("later", depends_on=["web"], start_timeout=7),
+        service("db", image="postgres:17", upgrade={"copies": ["/srv/db"], "cluster": "/srv/db", "alone": True}),
+    ]
+    nothing = {"start_timeout": 120, "copies": [], "databases": [], "cluster": "", "migrate": [], "dependents": []}
+    assert catalogue(services, "mirror.example.org")["upgrades"] == [
+        # Who needs it is stopped meanwhile, in order.
+        {
+            **nothing,
+            "service": "db",
+            "image": "mirror.example.org/library/postgres:17",
+            "copies": ["/srv/db"],
+            "cluster": "/srv/db",
+            "dependents": ["web", "later"],
+        },
+        {**nothing, "service": "later", "image": "mirror.example.org/later:1", "start_timeout": 7},
+        {**nothing, "service": "proxy", "image": "mirror.example.org/proxy:1"},
+        {**nothing, "service": "web", "image": "mirror.example.org/web:1", "databases": ["web"], "migrate": ["web", "migrate"]},
+    ]

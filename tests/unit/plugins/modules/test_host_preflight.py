@@ -32,3 +32,66 @@ def test_an_engine_that_does_not_answer_is_a_problem(
         "see `journalctl -u docker`, or restart it by `systemctl restart docker`" in result["msg"]
     )
     assert (result["networks"], result["subnets"], result["engine_api"], result["missing_images"]) == ([], {}, "", [])
+
+
+MESSAGE = (
+    "{data} has data of PostgreSQL 15, and example.org/postgis:17 has 17, which cannot read them: "
+    "run the playbook upgrade.yml, which converts them, or set postgres_image to one with 15"
+)
+
+
+UNPULLED = (
+    "it is not known whether example.org/postgis:17 reads the data of PostgreSQL 15: `docker pull --quiet` ended with 1: manifest unknown"
+)
+
+
+@pytest.mark.parametrize(
+    ("there", "pull", "more", "refused", "warned"),
+    [
+        (True, "touch {pulled}", {}, MESSAGE, False),
+        (True, "touch {pulled}", {"_ansible_check_mode": True}, MESSAGE, False),
+        (False, "touch {pulled}", {}, MESSAGE, False),
+        (False, "echo manifest unknown >&2; exit 1", {}, UNPULLED, False),
+        # A check pulls nothing.
+        (False, "touch {pulled}", {"_ansible_check_mode": True}, "", True),
+        (True, "touch {pulled}", {"upgrading": True}, "", False),
+        (False, "touch {pulled}", {"upgrading": True}, "", False),
+    ],
+)
+def test_another_major_version_of_postgresql(
+    there: bool,
+    pull: str,
+    more: dict[str, bool],
+    refused: str,
+    warned: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    docker, data = tmp_path / "docker", tmp_path / "data"
+    docker.write_text(f"""#!/bin/sh
+case "$1 $2" in
+    "image ls") {"echo example.org/postgis:17" if there else "true"} ;;
+    "image inspect") echo '["PATH=/bin", "PG_MAJOR=17"]' ;;
+    "pull --quiet") {pull.format(pulled=tmp_path / "pulled")} ;;
+esac
+""")
+    docker.chmod(0o755)
+    data.mkdir()
+    (data / "PG_VERSION").write_text("15\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(host_preflight, "SOCKET", str(docker))
+    monkeypatch.setattr(host_preflight, "JOURNAL", tmp_path / "upgrade.json")
+    image = "example.org/postgis:17"
+    clusters = [{"service": "postgres", "cluster": str(data), "image": image}]
+    arguments = {"data_path": "/", "docker_path": "/", "min_disk_gb": 0, "distributions": [], "images": [image], "clusters": clusters}
+    warnings: list[str] = []
+    monkeypatch.setattr(host_preflight.AnsibleModule, "warn", lambda _self, text: warnings.append(text))
+    with patch_module_args({**arguments, **more}), pytest.raises(SystemExit):
+        host_preflight.main()
+    result = json.loads(capsys.readouterr().out)
+    told = [line for line in result["msg"].splitlines() if "PostgreSQL" in line]
+    assert told == ([f"- {refused.format(data=data)}"] if refused else [])
+    assert (tmp_path / "pulled").exists() is (not there and refused == MESSAGE)
+    assert ("it is not known whether it reads the data of PostgreSQL 15" in str(warnings)) is warned
+    assert result["upgrade_interrupted"] is False

@@ -963,6 +963,49 @@ def test_a_stop_by_hand_outlives_a_boot_until_somebody_starts_it(tmp_path: Path)
     assert set(engine.started) == set(STACK)
 
 
+LIBRARY = """
+class Docker:
+    pass
+
+def recover(docker):
+    assert isinstance(docker, Docker)
+    {end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "said", "complaints"),
+    [
+        ("return 'db: taken back'", ["db: taken back"], []),
+        ("raise RuntimeError('no room')", [], ["an upgrade was interrupted, and could not be ended: no room"]),
+    ],
+)
+def test_a_boot_ends_an_interrupted_upgrade_first(
+    end: str, said: list[str], complaints: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "upgrade.py").write_text(LIBRARY.format(end=end))
+    monkeypatch.setattr(tool, "UPGRADE_LIBRARY", str(tmp_path / "upgrade.py"))
+    engine = FakeEngine(**dict.fromkeys(STACK, GOOD))
+    bench = Bench(engine, STACK)
+    bench.context.holds = tmp_path / "stopped.json"
+    names = tool.select(services(**STACK), (), True)
+    (tmp_path / "upgrade.json").touch()
+    # The rest comes up all the same.
+    assert tool.start_at_boot(bench.context, names) == 0
+    assert (bench.lines[: len(said)], bench.errors) == (said, complaints)
+    (tmp_path / "upgrade.json").unlink()
+    bench.lines.clear()
+    assert tool.start_at_boot(bench.context, names) == 0
+    assert "db: taken back" not in bench.lines
+
+
+def test_old_clusters(tmp_path: Path) -> None:
+    for name in ("postgres", "postgres.15", "postgres.9", "postgres.failed", "postgres.15x", "minio.1"):
+        (tmp_path / name).mkdir()
+    assert [one.name for one in tool.old_clusters(str(tmp_path / "postgres"))] == ["postgres.15", "postgres.9"]
+    assert tool.old_clusters(str(tmp_path / "missing" / "x")) == []
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '"x"'])
 def test_unreadable_holds_hold_nothing(text: str, tmp_path: Path) -> None:
     bench = Bench(FakeEngine(), STACK)

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The beginning of an upgrade: what is kept aside, and what the new image does with the data. Private to this collection."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import typing as t
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._postgres_major import convert
+from ansible_collections.opengeoai.hub.plugins.module_utils._throwaway_container import create_arguments
+from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import (
+    GIB,
+    LONG,
+    MIGRATION,
+    Docker,
+    Plan,
+    UpgradeError,
+    copy_aside,
+    indented,
+    psql,
+    sql_to_copy,
+    write_journal,
+)
+
+# Beside what is copied.
+MARGIN = GIB // 2
+
+
+def size_of(paths: t.Iterable[str]) -> int:
+    """Bytes that files and directories take."""
+    there = [path for path in paths if os.path.lexists(path)]
+    if not there:
+        return 0
+    done = subprocess.run(["du", "--summarize", "--block-size=1", *there], capture_output=True, text=True, check=False)
+    return sum(int(line.split()[0]) for line in done.stdout.splitlines())
+
+
+def space_problem(service: str, paths: t.Sequence[str], needed: int, free: int) -> str:
+    """Empty if there is room for what is copied, else what is wrong."""
+    if needed + MARGIN <= free:
+        return ""
+    return (
+        f"{service}: its data ({', '.join(paths)}) are kept aside meanwhile, which takes {needed / GIB:.1f} GiB and some room beside it, "
+        f"and {free / GIB:.1f} GiB are free: free some"
+    )
+
+
+def begin(docker: Docker, plan: Plan, container: t.Mapping[str, t.Any]) -> None:
+    """Stop the old container, keep its data aside, rename it, and let the new image bring the data to its version.
+
+    :raises UpgradeError: if it cannot; take_back() is for that.
+    """
+    write_journal(plan, proven=False)
+    for name in (*reversed(plan.dependents), plan.service):
+        if docker.inspect(name):
+            docker.call("stop", name, timeout=330)
+    plan = dataclasses.replace(plan, absent=tuple(path for path in plan.copies if not os.path.lexists(path)))
+    write_journal(plan, proven=False)
+    for path in plan.copies:
+        copy_aside(path)
+    if plan.databases:
+        psql(docker, "".join(map(sql_to_copy, plan.databases)))
+    if plan.cluster:
+        convert(docker, plan, container)
+    docker.call("rename", plan.service, plan.aside)
+    if plan.migrate:
+        migrate(docker, plan, container)
+
+
+def migrate(docker: Docker, plan: Plan, container: t.Mapping[str, t.Any]) -> None:
+    """Let the new image bring the data to its version."""
+    helper = plan.service + MIGRATION
+    docker.remove(helper)
+    docker.call("create", *create_arguments(container, helper, plan.migrate))
+    for network in container["networks"][1:]:
+        docker.call("network", "connect", network["name"], helper)
+    code, output, errors = docker.run("start", "--attach", helper, timeout=LONG)
+    docker.remove(helper)
+    if code:
+        raise UpgradeError(f"`{' '.join(plan.migrate)}` of {plan.image} ended with {code}; its last lines:\n{indented(output + errors)}")
+
+
+__all__ = ("begin", "size_of", "space_problem")
