@@ -17,7 +17,7 @@ export MOLECULE_COMMAND_BORDERS := false
 DEMO := demo
 # The whole one first: it is the one that finds most.
 SCENARIOS := default debian12 docker-repository
-LONG_SCENARIOS := security acme operations backup
+LONG_SCENARIOS := security acme operations backup upgrade
 SOURCES := lab bench roles/stack/files roles/backup/files collections/ansible_collections/opengeoai/hub/plugins
 
 .PHONY: help venv demo demo-info demo-down lint unit molecule test test-security bench clean

@@ -338,8 +338,12 @@ class Site:
         """The environment of a run."""
         return {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
 
-    def interrupt(self, *arguments: str, playbook: str = "site.yml", task: str | None = None) -> tuple[str | None, str]:
+    def interrupt(
+        self, *arguments: str, playbook: str = "site.yml", task: str | None = None, begun: Callable[[], bool] | None = None
+    ) -> tuple[str | None, str]:
         """Run a playbook, and kill it as soon as it says that something has changed; or half a second after it has begun with a task.
+
+        If it is given, `begun` tells instead of the half second when the task is in the middle of its work.
 
         In the latter case what the task runs on the machine is killed too, in the middle of its work. Returns the task, and what was said.
         A task is named as in `Run MinIO: Run the container` where it is one of the role `service`. A run that changes nothing comes to its
@@ -366,7 +370,10 @@ class Site:
                     else:
                         caller = now
                 if now == task if task else line.startswith("changed: ["):
-                    time.sleep(0.5 if task else 0)
+                    if begun:
+                        wait_until(begun, 120, f"{task} at work", pause=0.1)
+                    elif task:
+                        time.sleep(0.5)
                     os.killpg(process.pid, signal.SIGKILL)
                     break
             else:
