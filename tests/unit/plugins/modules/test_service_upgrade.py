@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import Plan, UpgradeError
+from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import Docker, Plan, UpgradeError
 from ansible_collections.opengeoai.hub.plugins.modules import service_upgrade
 
 
@@ -72,6 +72,81 @@ def test_a_converted_cluster_is_backed_up_anew(places: Path) -> None:
     assert service_upgrade.backup_of_converted(other) == ["A first backup of the new cluster was made."]
     program(places, "exit 1")
     assert service_upgrade.backup_of_converted(other) == ["WARNING: run `opengeoai-backup full --adopt`: it ended with 1"]
+
+
+class Engine(Docker):
+    """Has a PostgreSQL with two extensions, and an image of version 17 that lacks one of them."""
+
+    def __init__(self, running: bool = True) -> None:
+        self.running = running
+
+    def run(self, *arguments: str, stdin: str = "", timeout: float = 0) -> tuple[int, str, str]:
+        command = " ".join(arguments)
+        if command.startswith("inspect"):
+            return 0, json.dumps([{"Config": {"Image": "pg:15"}, "State": {"Running": self.running}}]), ""
+        if command.startswith("image inspect --format {{json"):
+            return 0, '["PG_MAJOR=17"]', ""
+        if "pg_database" in command:
+            return 0, '["gis"]', ""
+        if "pg_extension" in command:
+            return 0, '["plpgsql", "postgis"]', ""
+        return 0, "/usr/share/postgresql/17/extension/plpgsql.control\n", ""
+
+
+LACKS = "the database gis has the extension postgis, which the new image lacks: take one that has it, or drop the extension"
+
+
+@pytest.mark.parametrize(
+    ("running", "free", "there", "mount", "expected"),
+    [
+        (True, 2**40, False, False, [LACKS]),
+        (False, 2**40, False, False, ["postgres does not run, so its extensions cannot be asked for: start it"]),
+        (
+            True,
+            2**29,
+            False,
+            False,
+            [
+                LACKS,
+                "postgres: its data ({data}) are kept aside meanwhile, which takes 0.0 GiB and some room beside it, and 0.5 GiB are free: "
+                "free some",
+            ],
+        ),
+        (
+            True,
+            2**40,
+            True,
+            False,
+            ["{data}.15 is there already, of an earlier upgrade: remove it by upgrade_remove_cluster: postgres.15", LACKS],
+        ),
+        (
+            True,
+            2**40,
+            False,
+            True,
+            ["{data} is a mount, and the new cluster comes beside it: let postgres_data_dir be a directory of it", LACKS],
+        ),
+    ],
+)
+def test_what_is_in_the_way_of_another_major_version(
+    running: bool, free: int, there: bool, mount: bool, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "postgres"
+    data.mkdir()
+    (data / "PG_VERSION").write_text("15\n")
+    if there:
+        (tmp_path / "postgres.15").mkdir()
+    monkeypatch.setattr(service_upgrade, "free", lambda _path: free)
+    monkeypatch.setattr(service_upgrade.os.path, "ismount", lambda path: mount and path == str(data))
+    service = {"service": "postgres", "image": "pg:17", "cluster": str(data), "copies": [str(data)]}
+    problems: list[str] = []
+    plan = service_upgrade.plan_of(Engine(running), service, problems)
+    assert problems == [text.format(data=data) for text in expected]
+    assert plan == Plan("postgres", "pg:15", "pg:17", cluster=str(data), major_before="15")
+
+
+def test_nothing_is_planned_for_the_image_that_runs() -> None:
+    assert service_upgrade.plan_of(Engine(), {"service": "postgres", "image": "pg:15", "cluster": ""}, []) is None
 
 
 def run(capsys: pytest.CaptureFixture[str], **arguments: Any) -> dict[str, Any]:
