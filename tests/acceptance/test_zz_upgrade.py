@@ -321,13 +321,14 @@ class TestPowerLoss:
         assert psql(QUESTIONS) == answers
 
 
+@pytest.fixture(scope="module")
+def answers(psql: Psql) -> str:
+    """What the database says before any broken image."""
+    return psql(QUESTIONS)
+
+
 class TestBrokenImages:
     """The stack is as before within a minute, and nothing is lost."""
-
-    @pytest.fixture(scope="class")
-    def answers(self, psql: Psql) -> str:
-        """What the database says before any of them."""
-        return psql(QUESTIONS)
 
     @pytest.mark.usefixtures("answers")
     @pytest.mark.parametrize("name", IMAGES)
