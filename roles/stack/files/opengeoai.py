@@ -24,7 +24,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -33,6 +33,8 @@ from typing import Any, NoReturn, Protocol
 DEFAULT_CONFIG = "/etc/opengeoai/stack.json"
 # How routes are asked: the collection's own code, shipped beside this file.
 ROUTES_LIBRARY = "/usr/local/lib/opengeoai/routes.py"
+# Who works on this host: likewise.
+RUN_LOCK_LIBRARY = "/usr/local/lib/opengeoai/run_lock.py"
 ROUTE_TIMEOUT = 5.0
 # Written at the end of each backup.
 LAST_BACKUP = "/var/lib/opengeoai-backup/last.json"
@@ -54,6 +56,10 @@ class ConfigError(ValueError):
 
 class EngineError(RuntimeError):
     """The Docker engine did not answer, or not in a way that can be used."""
+
+
+class Busy(RuntimeError):
+    """Somebody else works on this host."""
 
 
 class Terminated(BaseException):
@@ -838,8 +844,8 @@ def parse_time(text: str) -> datetime.datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
 
 
-def load_routes_library(path: str = ROUTES_LIBRARY) -> Any:
-    spec = importlib.util.spec_from_file_location("opengeoai_routes", path)
+def load_library(path: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"opengeoai_{Path(path).stem}", path)
     if spec is None or spec.loader is None or not Path(path).is_file():
         raise ConfigError(f"{path} is missing; the playbook site.yml writes it, run it again")
     module = importlib.util.module_from_spec(spec)
@@ -869,7 +875,7 @@ def route_row(route: Mapping[str, Any], answer: Any, seconds: float) -> dict[str
 
 def ask_routes(config: Config) -> list[dict[str, Any]]:
     """Ask all routes through the proxy, side by side."""
-    library = load_routes_library()
+    library = load_library(ROUTES_LIBRARY)
 
     def one(route: Mapping[str, Any]) -> dict[str, Any]:
         begin = time.monotonic()
@@ -1258,6 +1264,32 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def holds_host(arguments: argparse.Namespace) -> bool:
+    """Whether a command must not meet a playbook. At boot and at shutdown there is nobody to give way to."""
+    options = vars(arguments)
+    return arguments.command in ("start", "stop", "restart", "teardown") and not any(
+        options.get(name) for name in ("boot", "shutdown", "dry_run")
+    )
+
+
+@contextlib.contextmanager
+def alone(command: str) -> Iterator[None]:
+    """Hold the host, as playbooks do."""
+    if not Path(RUN_LOCK_LIBRARY).is_file():
+        # A teardown that was interrupted near its end is repeated.
+        yield
+        return
+    library = load_library(RUN_LOCK_LIBRARY)
+    mine = library.this_run(f"opengeoai {command}", os.getpid())
+    held = library.hold(mine)
+    if held:
+        raise Busy(f"{library.refusal(held)}. Nothing was changed")
+    try:
+        yield
+    finally:
+        library.release(mine)
+
+
 def run(arguments: argparse.Namespace, context: Context) -> int:
     services = context.config.services
     if arguments.command == "status":
@@ -1296,11 +1328,13 @@ def main(argv: Iterable[str] | None = None) -> int:
         signal.signal(one, _on_signal)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        return run(arguments, Context(load_config(arguments.config), DockerCli(), holds=Path(arguments.config).with_name("stopped.json")))
+        context = Context(load_config(arguments.config), DockerCli(), holds=Path(arguments.config).with_name("stopped.json"))
+        with alone(arguments.command) if holds_host(arguments) else contextlib.nullcontext():
+            return run(arguments, context)
     except ConfigError as exc:
         print(f"opengeoai: {exc}", file=sys.stderr)
         return EXIT_USAGE
-    except EngineError as exc:
+    except (EngineError, Busy) as exc:
         print(f"opengeoai: {exc}", file=sys.stderr)
         return EXIT_FAILED
     except Terminated as exc:
