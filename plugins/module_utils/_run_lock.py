@@ -10,6 +10,7 @@ machine as that can look whether it is there, and everybody else takes it for go
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import getpass
 import json
@@ -124,10 +125,8 @@ def hold(mine: Run, gone: Run | None = None, path: str = PATH) -> Held | None:
 
 def renew(path: str = PATH) -> None:
     """Give a sign of life for the run that holds the host; without one there is none to give."""
-    try:
+    with contextlib.suppress(OSError):
         os.utime(path)
-    except OSError:
-        pass
 
 
 def release(mine: Run, path: str = PATH) -> None:
@@ -156,4 +155,18 @@ def refusal(held: Held, path: str = PATH) -> str:
     )
 
 
-__all__ = ("LEASE", "PATH", "Held", "Run", "hold", "is_gone", "machine_id", "parse", "process_start", "refusal", "release", "renew", "this_run")
+__all__ = (
+    "LEASE",
+    "PATH",
+    "Held",
+    "Run",
+    "hold",
+    "is_gone",
+    "machine_id",
+    "parse",
+    "process_start",
+    "refusal",
+    "release",
+    "renew",
+    "this_run",
+)

@@ -63,5 +63,5 @@ def test_the_second_run_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (first.get("failed", False), first["run"]) == (False, RUN)
     second = look(run={**RUN, "pid": 42})
     assert (second["failed"], second["held_by"]) == (True, RUN)
-    assert "and nothing was changed:\n- another run (site.yml) has held the host since 2025-11-25 08:00:00 UTC, by ann@laptop" in second["msg"]
+    assert "nothing was changed:\n- another run (site.yml) has held the host since 2025-11-25 08:00:00 UTC, by ann@laptop" in second["msg"]
     assert not look(run={**RUN, "pid": 42}, gone=RUN).get("failed", False)
