@@ -107,24 +107,24 @@ def hang_at_boot(bench: Bench) -> None:
 
 
 @contextlib.contextmanager
-def small_disk(bench: Bench, path: str, units: str, megabytes: int) -> Iterator[None]:
-    """A directory on a disk of its own with so much free, and back again; the units that use it are stopped meanwhile."""
-    place = "/run/acceptance-disk"
-    run = bench.host.check_output
-    used = int(run(f"du -sm {path}").split()[0])
-    run(f"systemctl stop {units}")
+def small_disk(bench: Bench, path: str, down: str, up: str, megabytes: int) -> Iterator[None]:
+    """A directory on a disk of its own with so much free, and back again; `down` and `up` stop and start what uses it."""
+    place, run = "/run/acceptance-disk", bench.host.check_output
+    run(down)
     try:
+        used = int(run(f"du -sm {path}").split()[0])
         run(f"mkdir {place} && mount -t tmpfs -o size={used + megabytes}m,mode=$(stat -c %a {path}) acceptance {place}")
         run(f"cp -a {path}/. {place}/ && mount --bind {place} {path}")
     finally:
-        run(f"systemctl start {' '.join(reversed(units.split()))}")
+        run(up)
     try:
         yield
     finally:
-        run(f"systemctl stop {units}")
+        run(down)
         # What is on the small disk is what counts; the other is emptied and takes it.
-        run(f"umount {path} && find {path} -mindepth 1 -delete && cp -a {place}/. {path}/ && umount {place} && rmdir {place}")
-        run(f"systemctl start {' '.join(reversed(units.split()))}")
+        run(f"umount --lazy {path} && find {path} -mindepth 1 -delete && cp -a {place}/. {path}/")
+        run(up)
+        run(f"umount --lazy {place} && rmdir {place}")
 
 
 def filled(bench: Bench, path: str, seconds: float) -> None:

@@ -97,26 +97,33 @@ def test_fault(fault: Fault, bench: Bench, results: Path, outside: Outside, doma
     survive(fault, bench, results, outside, domain, info)
 
 
-@pytest.mark.chaos
-def test_a_full_data_disk(bench: Bench, results: Path, outside: Outside, domain: str, info: dict[str, Any]) -> None:
-    with chaos.small_disk(bench, chaos.DATA, "opengeoai-stack", 200):
-        chaos.healthy(bench, 180)
-        fault = Fault("data disk full for 30 s", lambda one: chaos.filled(one, chaos.DATA, 30), 180)
-        survive(fault, bench, results, outside, domain, info)
+STACK = "systemctl {} opengeoai-stack"
+ENGINE = "systemctl {} docker.socket docker.service opengeoai-stack"
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize(
-    ("name", "path", "units"),
+    ("name", "path", "down", "up", "megabytes"),
     [
-        ("disk of the host's logs full for 30 s", "/var/log", "systemd-journald.socket systemd-journald-dev-log.socket systemd-journald"),
-        ("disk of the containers' logs full for 30 s", "/var/lib/docker/containers", "opengeoai-stack docker.socket docker"),
+        ("data disk full for 30 s", chaos.DATA, STACK.format("stop"), STACK.format("start"), 200),
+        ("disk of the host's logs full for 30 s", "/var/log", "true", "systemctl restart systemd-journald", 20),
+        ("disk of the containers' logs full for 30 s", "/var/lib/docker/containers", ENGINE.format("stop"), ENGINE.format("start"), 20),
     ],
-    ids=["host", "containers"],
+    ids=["data", "host logs", "container logs"],
 )
-def test_a_full_log_disk(
-    bench: Bench, results: Path, outside: Outside, domain: str, info: dict[str, Any], name: str, path: str, units: str
+def test_a_full_disk(
+    bench: Bench,
+    results: Path,
+    outside: Outside,
+    domain: str,
+    info: dict[str, Any],
+    name: str,
+    path: str,
+    down: str,
+    up: str,
+    megabytes: int,
 ) -> None:
-    with chaos.small_disk(bench, path, units, 20):
+    with chaos.small_disk(bench, path, down, up, megabytes):
         chaos.healthy(bench, 180)
-        survive(Fault(name, lambda one: chaos.filled(one, path, 30), 120), bench, results, outside, domain, info)
+        survive(Fault(name, lambda one: chaos.filled(one, path, 30), 180), bench, results, outside, domain, info)
+    chaos.healthy(bench, 180)
