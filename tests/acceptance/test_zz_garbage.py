@@ -103,8 +103,7 @@ def test_nothing_is_removed_by_itself_unless_it_is_asked_for(site: Site, host: A
         assert "mlflow-gc 12h" in host.check_output(f"systemctl show --property=ExecStart {SERVICE}")
         again = site.converge("-e", json.dumps({"mlflow_gc": True, "mlflow_gc_older_than": "12h"}))
         assert again.changed == 0
+        assert again.module_runs < on.module_runs
     finally:
         site.converge()
     assert (host.service(TIMER).is_enabled, host.service(TIMER).is_running) == (False, False)
-    off = site.converge()
-    assert (off.changed, off.module_runs) == (0, again.module_runs)
