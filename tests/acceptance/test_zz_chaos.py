@@ -98,7 +98,9 @@ def test_fault(fault: Fault, bench: Bench, results: Path, outside: Outside, doma
 
 
 STACK = "systemctl {} opengeoai-stack"
-ENGINE = "systemctl {} docker.socket docker.service opengeoai-stack"
+# One after the other: systemd takes units that are named together one by one, and would stop the engine under the stack.
+ENGINE_DOWN = "systemctl stop opengeoai-stack && systemctl stop docker.socket docker.service"
+ENGINE_UP = "systemctl start docker.socket docker.service opengeoai-stack"
 
 
 @pytest.mark.chaos
@@ -107,7 +109,7 @@ ENGINE = "systemctl {} docker.socket docker.service opengeoai-stack"
     [
         ("data disk full for 30 s", chaos.DATA, STACK.format("stop"), STACK.format("start"), 200),
         ("disk of the host's logs full for 30 s", "/var/log", "true", "systemctl restart systemd-journald", 20),
-        ("disk of the containers' logs full for 30 s", "/var/lib/docker/containers", ENGINE.format("stop"), ENGINE.format("start"), 20),
+        ("disk of the containers' logs full for 30 s", "/var/lib/docker/containers", ENGINE_DOWN, ENGINE_UP, 20),
     ],
     ids=["data", "host logs", "container logs"],
 )
