@@ -1,7 +1,7 @@
 # Copyright (c) 2026, opengeoai.hub contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring a fresh machine (LAB_VM) up by runs that are killed, each behind its first change: `python -m acceptance.interrupted`.
+"""Bring a fresh machine (LAB_VM) up by runs that are killed, each behind its first change: `python -m tests.acceptance.interrupted`.
 
 No test: those need a hub that answers.
 """
