@@ -17,10 +17,11 @@ export MOLECULE_COMMAND_BORDERS := false
 DEMO := demo
 # The whole one first: it is the one that finds most.
 SCENARIOS := default debian12 docker-repository
+CHAOS_PAGE := docs/reliability.md
 LONG_SCENARIOS := security acme operations backup upgrade
 SOURCES := lab bench roles/stack/files roles/backup/files collections/ansible_collections/opengeoai/hub/plugins
 
-.PHONY: help venv demo demo-info demo-down lint unit molecule test test-security bench clean
+.PHONY: help venv demo demo-info demo-down lint unit molecule test test-security chaos bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +67,10 @@ test-security: $(VENV)/.dev ## change users, secrets, certificates and access on
 	@begin=$$SECONDS
 	$(MAKE) --no-print-directory molecule SCENARIOS="$(LONG_SCENARIOS)"
 	echo "== test-security passed in $$((SECONDS - begin)) s"
+
+chaos: $(VENV)/.dev ## kill, cut, fill and reboot under a client that writes, and write what came of it to docs/reliability.md
+	@export CHAOS_PAGE=$(CHAOS_PAGE)
+	$(MAKE) --no-print-directory molecule SCENARIOS=chaos
 
 test: $(VENV)/.dev ## run all checks and tests but the long ones of test-security
 	@for target in lint unit molecule; do

@@ -31,6 +31,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._networks import (
     rate_problem,
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._values import (
+    age_problem,
     domain_problem,
     id_problem,
     image_problem,
@@ -269,6 +270,7 @@ _BY_NAME: t.Mapping[str, Check] = {
     "homepage_www_host": _or_empty(domain_problem),
     "minio_memory": _or_empty(memory_problem),
     "minio_region": region_problem,
+    "mlflow_gc_older_than": age_problem,
     "mlflow_memory": _or_empty(memory_problem),
     "mlflow_s3_endpoint": url_problem,
     "mlflow_user": user_problem,

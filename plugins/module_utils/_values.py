@@ -85,6 +85,13 @@ def number_problem(variable: str, value: t.Any, least: int, most: int | None, ex
     return f"{variable} is {value!r}: write a whole number {bounds}, such as {example}"
 
 
+def age_problem(variable: str, value: t.Any) -> str | None:
+    """Why a value is no span of time, or None if it is."""
+    if isinstance(value, str) and re.fullmatch(r"(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?", value):
+        return None
+    return f"{variable} is {value!r}: give days, hours and minutes, such as 30d or 1d12h"
+
+
 def port_problem(variable: str, value: t.Any) -> str | None:
     """Of a port of the host."""
     return number_problem(variable, value, 1, _LARGEST_PORT, "5432")
@@ -256,6 +263,7 @@ def server_settings_problem(variable: str, value: t.Mapping[t.Any, t.Any]) -> st
 
 
 __all__ = (
+    "age_problem",
     "boolean_problem",
     "domain_problem",
     "id_problem",

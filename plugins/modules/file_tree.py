@@ -180,6 +180,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._files import (
     write_file,
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._quiet_module import QuietModule
+from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import renew
 from ansible_collections.opengeoai.hub.plugins.module_utils._written import (
     by_reader,
     fingerprint,
@@ -375,6 +376,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    renew()
     tree = Tree(module.check_mode, module.params["digest_key"] or "", module.params["settle"])
     records = module.params["records"]
     try:

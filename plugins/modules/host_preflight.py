@@ -12,9 +12,9 @@ short_description: Look at a host before the first change
 author: opengeoai.hub contributors (@opengeoai)
 version_added: 1.0.0
 description:
-  - Reads in one run what the stack has to know of its host, and changes nothing.
+  - Reads in one run what the stack has to know of its host, and changes nothing but the note that says which run works on it.
   - Fails, naming all problems at once, if the operating system is not supported, a port that the stack needs is taken by another
-    program, disk or memory is too small, or a host name that needs a certificate leads elsewhere.
+    program, disk or memory is too small, a host name that needs a certificate leads elsewhere, or another run works on the host.
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -100,6 +100,14 @@ options:
     description: Whether data of an older PostgreSQL will be brought to the version of the image, so that it is not refused.
     type: bool
     default: false
+  run:
+    description:
+      - Which run this is. It holds the host from now on, until M(opengeoai.hub.stack_health) lets it go.
+      - The action plugin of the same name sets it, but not in check mode.
+    type: dict
+  gone:
+    description: A run that is over, and does not hold the host any more. The action plugin sets it.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -191,9 +199,18 @@ missing_images:
   returned: always
   type: list
   elements: str
+run:
+  description: The run that holds the host now, as O(run) says.
+  returned: always
+  type: dict
+held_by:
+  description: The other run that holds the host.
+  returned: if there is one
+  type: dict
 """
 
 import concurrent.futures
+import dataclasses
 import os
 import shutil
 import socket
@@ -218,6 +235,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     without_bridges,
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._postgres_major import major_of, major_of_data, version_problem
+from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import Run, hold, refusal
 from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import JOURNAL, LONG, Docker, UpgradeError
 
 SOCKET = "/run/docker.sock"
@@ -373,6 +391,8 @@ def main() -> None:
             "ipv6": {"type": "bool", "default": False},
             "clusters": {"type": "list", "elements": "dict", "default": []},
             "upgrading": {"type": "bool", "default": False},
+            "run": {"type": "dict"},
+            "gone": {"type": "dict"},
         },
         supports_check_mode=True,
     )
@@ -429,6 +449,14 @@ def main() -> None:
         "docker_firewall": os.path.exists("/etc/systemd/system/docker.service.d/firewall.conf"),
         "docker_stale": modified("/etc/docker/daemon.json") > modified("/run/docker.pid") > 0,
     }
+    facts["run"] = module.params["run"]
+    # Last: what is refused for another reason holds nothing.
+    if module.params["run"] and not problems:
+        gone = module.params["gone"]
+        held = hold(Run(**module.params["run"]), Run(**gone) if gone else None)
+        if held:
+            facts["held_by"] = dataclasses.asdict(held.by)
+            problems.append(refusal(held))
     if problems:
         module.fail_json(msg="This host cannot take the stack, and nothing was changed:\n- " + "\n- ".join(problems), **facts)
     module.exit_json(changed=False, **facts)

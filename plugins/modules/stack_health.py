@@ -15,6 +15,7 @@ description:
   - Waits on the host until all containers are healthy, and until each route answers through the proxy with the expected status and a
     certificate that is valid for its name.
   - Fails with everything that is not as it should be when the time is over.
+  - It is the end of a run, well or badly, after which another one may begin.
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -48,6 +49,9 @@ options:
     description: Seconds to wait at most.
     type: int
     default: 300
+  run:
+    description: The run that lets the host go at the end, as M(opengeoai.hub.host_preflight) has returned it.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -85,6 +89,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._routes import Answer, ask
+from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import Run, release, renew
 
 TOOL = "/usr/local/bin/opengeoai"
 PAUSE = 1.0
@@ -122,6 +127,7 @@ def main() -> None:
             "ca_file": {"type": "path"},
             "trust_any_issuer": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 300},
+            "run": {"type": "dict"},
         },
         supports_check_mode=True,
     )
@@ -130,6 +136,7 @@ def main() -> None:
         module.fail_json(msg=f"ports lacks the entry point {unknown[0]!r}, which a route uses")
     deadline = time.monotonic() + module.params["timeout"]
     while True:
+        renew()
         rows, error = services()
         problems = [error] if error else []
         problems += [f"service {row['service']}: {row['state']}, {row['health']}" for row in rows if not row["healthy"]]
@@ -137,9 +144,12 @@ def main() -> None:
         answers = ask_all(module.params) if not problems else []
         problems += [f"route {answer.url}: {answer.problem}" for answer in answers if answer.problem]
         result = {"services": rows, "routes": [dataclasses.asdict(answer) for answer in answers]}
+        over = not problems or module.check_mode or time.monotonic() > deadline
+        if over and module.params["run"]:
+            release(Run(**module.params["run"]))
         if not problems or module.check_mode:
             module.exit_json(changed=False, **result)
-        if time.monotonic() > deadline:
+        if over:
             module.fail_json(
                 msg=f"After {module.params['timeout']} s this is not as it should be; see the log of the container named:\n- "
                 + "\n- ".join(problems),

@@ -13,7 +13,7 @@ from .support import ROOT, SERVICES, docker_inspect
 
 PLACES = (
     "/etc/opengeoai /var/lib/opengeoai* /usr/local/bin/opengeoai* /usr/local/lib/opengeoai* /usr/local/sbin/docker-firewall"
-    " /etc/systemd/system/opengeoai-* /etc/docker /root/.docker/config.json"
+    " /etc/systemd/system/opengeoai-* /run/opengeoai* /etc/docker /root/.docker/config.json"
 )
 
 

@@ -22,12 +22,15 @@ from .support import LAB_NETWORK, Outside
 class Writer:
     """The writing client, in a container beside the machine."""
 
-    def __init__(self, outside: Outside, domain: str, given: Mapping[str, Any], directory: Path) -> None:
+    def __init__(
+        self, outside: Outside, domain: str, given: Mapping[str, Any], directory: Path, settings: Mapping[str, str] | None = None
+    ) -> None:
         variables = directory / "environment"
         variables.touch(mode=0o600)
         variables.write_text(
             f"MLFLOW_TRACKING_URI=https://mlflow.{domain}\nMLFLOW_TRACKING_USERNAME={given['user']}\n"
             f"MLFLOW_TRACKING_PASSWORD={given['password']}\nMLFLOW_TRACKING_SERVER_CERT_PATH=/ca.pem\nREQUESTS_CA_BUNDLE=/ca.pem\n"
+            + "".join(f"{name}={value}\n" for name, value in (settings or {}).items())
         )
         hosts = [word for name in ("mlflow", "minio-api") for word in ("--add-host", f"{name}.{domain}:{outside.address}")]
         self.process = subprocess.Popen(
@@ -86,10 +89,12 @@ class Writer:
 
 
 @contextlib.contextmanager
-def writing(outside: Outside, domain: str, given: Mapping[str, Any]) -> Iterator[Writer]:
-    """A client that has written something of each kind, and goes on."""
+def writing(
+    outside: Outside, domain: str, given: Mapping[str, Any], settings: Mapping[str, str] | None = None
+) -> Iterator[Writer]:
+    """A client that has written something of each kind, and goes on; `settings` are variables of its environment."""
     with tempfile.TemporaryDirectory() as directory:
-        writer = Writer(outside, domain, given, Path(directory))
+        writer = Writer(outside, domain, given, Path(directory), settings)
         try:
             writer.writes(60)
             yield writer

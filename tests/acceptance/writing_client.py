@@ -38,7 +38,7 @@ def main() -> None:
     threading.Thread(target=listen, args=(over,), daemon=True).start()
     acknowledged: dict[str, list[int]] = {"params": [], "metrics": [], "artifacts": []}
     errors: collections.Counter[str] = collections.Counter()
-    number, longest, last = 0, 0.0, time.monotonic()
+    number, tried, longest, last = 0, 0, 0.0, time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
         while not over.is_set():
             number += 1
@@ -49,6 +49,7 @@ def main() -> None:
                 ("metrics", lambda number=number: client.log_metric(run, "m", number, step=number)),
                 ("artifacts", lambda file=file: client.log_artifact(run, str(file))),
             ):
+                tried += 1
                 try:
                     write()
                 except Exception as error:  # whatever it is, this write was not acknowledged
@@ -67,7 +68,7 @@ def main() -> None:
     missing += [f"m{one}" for one in acknowledged["metrics"] if steps.get(one) != one]
     missing += [f"{one}.txt" for one in acknowledged["artifacts"] if files.get(f"{one}.txt") != str(one) * 1000]
     counts = {kind: len(ones) for kind, ones in acknowledged.items()}
-    print(json.dumps({"counts": counts, "missing": missing, "errors": errors, "longest": longest}))
+    print(json.dumps({"tried": tried, "counts": counts, "missing": missing, "errors": errors, "longest": longest}))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -35,6 +35,8 @@ DEFAULT_CONFIG = "/etc/opengeoai/stack.json"
 ROUTES_LIBRARY = "/usr/local/lib/opengeoai/routes.py"
 # How an upgrade that was interrupted is ended: likewise.
 UPGRADE_LIBRARY = "/usr/local/lib/opengeoai/upgrade.py"
+# Who works on this host: likewise.
+RUN_LOCK_LIBRARY = "/usr/local/lib/opengeoai/run_lock.py"
 ROUTE_TIMEOUT = 5.0
 # Written at the end of each backup.
 LAST_BACKUP = "/var/lib/opengeoai-backup/last.json"
@@ -59,6 +61,10 @@ class ConfigError(ValueError):
 
 class EngineError(RuntimeError):
     """The Docker engine did not answer, or not in a way that can be used."""
+
+
+class Busy(RuntimeError):
+    """Somebody else works on this host."""
 
 
 class Terminated(BaseException):
@@ -1299,6 +1305,32 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def holds_host(arguments: argparse.Namespace) -> bool:
+    """Whether a command must not meet a playbook. At boot and at shutdown there is nobody to give way to."""
+    options = vars(arguments)
+    return arguments.command in ("start", "stop", "restart", "teardown") and not any(
+        options.get(name) for name in ("boot", "shutdown", "dry_run")
+    )
+
+
+@contextlib.contextmanager
+def alone(command: str) -> Iterator[None]:
+    """Hold the host, as playbooks do."""
+    if not Path(RUN_LOCK_LIBRARY).is_file():
+        # A teardown that was interrupted near its end is repeated.
+        yield
+        return
+    library = load_library(RUN_LOCK_LIBRARY)
+    mine = library.this_run(f"opengeoai {command}", os.getpid())
+    held = library.hold(mine)
+    if held:
+        raise Busy(f"{library.refusal(held)}. Nothing was changed")
+    try:
+        yield
+    finally:
+        library.release(mine)
+
+
 def run(arguments: argparse.Namespace, context: Context) -> int:
     services = context.config.services
     if arguments.command == "status":
@@ -1337,11 +1369,13 @@ def main(argv: Iterable[str] | None = None) -> int:
         signal.signal(one, _on_signal)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        return run(arguments, Context(load_config(arguments.config), DockerCli(), holds=Path(arguments.config).with_name("stopped.json")))
+        context = Context(load_config(arguments.config), DockerCli(), holds=Path(arguments.config).with_name("stopped.json"))
+        with alone(arguments.command) if holds_host(arguments) else contextlib.nullcontext():
+            return run(arguments, context)
     except ConfigError as exc:
         print(f"opengeoai: {exc}", file=sys.stderr)
         return EXIT_USAGE
-    except EngineError as exc:
+    except (EngineError, Busy) as exc:
         print(f"opengeoai: {exc}", file=sys.stderr)
         return EXIT_FAILED
     except Terminated as exc:

@@ -362,6 +362,10 @@ GOOD: dict[str, Any] = {
             {"docker_registry_password": "x"},
             ["docker_registry_username and docker_registry_password belong together: set both, or neither"],
         ),
+        ({"mlflow_gc_older_than": "1d12h30m"}, []),
+        ({"mlflow_gc_older_than": ""}, ["mlflow_gc_older_than is '': give days, hours and minutes, such as 30d or 1d12h"]),
+        ({"mlflow_gc_older_than": "30"}, ["mlflow_gc_older_than is '30': give days, hours and minutes, such as 30d or 1d12h"]),
+        ({"mlflow_gc_older_than": "30d x"}, ["mlflow_gc_older_than is '30d x': give days, hours and minutes, such as 30d or 1d12h"]),
         ({"stack_warn_disk_percent": 100}, []),
         ({"backup_repository": "/mnt/backup", "backup_keep_daily": 1}, []),
         # Switched off.

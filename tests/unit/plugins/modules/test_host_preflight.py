@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
@@ -95,3 +96,35 @@ esac
     assert (tmp_path / "pulled").exists() is (not there and refused == MESSAGE)
     assert ("it is not known whether it reads the data of PostgreSQL 15" in str(warnings)) is warned
     assert result["upgrade_interrupted"] is False
+
+
+RUN = {"what": "site.yml", "who": "ann@laptop", "machine": "laptop", "pid": 41, "started": "100", "since": 1764057600.0}
+
+
+def test_the_second_run_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    note = tmp_path / "run.json"
+    monkeypatch.setattr(host_preflight.hold, "__defaults__", (None, str(note)))
+    monkeypatch.setattr(host_preflight.os, "geteuid", lambda: 0)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def look(**more: Any) -> dict[str, Any]:
+        arguments = {"data_path": "/", "docker_path": "/", "distributions": [" ".join(system)], "min_memory_mb": 0, **more}
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            host_preflight.main()
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    release = host_preflight.parse_os_release(Path("/etc/os-release").read_text())
+    system = (release["ID"], release["VERSION_ID"])
+    # In check mode nothing is held.
+    assert look()["run"] is None
+    assert not note.exists()
+    # Nor by a run that is refused for another reason.
+    assert look(run=RUN, min_memory_mb=10**9)["failed"]
+    assert not note.exists()
+    first = look(run=RUN)
+    assert (first.get("failed", False), first["run"]) == (False, RUN)
+    second = look(run={**RUN, "pid": 42})
+    assert (second["failed"], second["held_by"]) == (True, RUN)
+    assert "nothing was changed:\n- another run (site.yml) has held the host since 2025-11-25 08:00:00 UTC, by ann@laptop" in second["msg"]
+    assert not look(run={**RUN, "pid": 42}, gone=RUN).get("failed", False)

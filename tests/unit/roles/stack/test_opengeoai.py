@@ -1019,3 +1019,61 @@ def test_a_container_that_was_started_since_is_not_held() -> None:
     down = tool.Container(name="a", status="exited", started_at="2026-01-01T00:00:00Z")
     assert tool.held({"a": down.started_at, "gone": "x"}, {"a": down}) == ["a"]
     assert tool.held({"a": "2025-12-31T00:00:00Z"}, {"a": down}) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["start"], True),
+        (["start", "--boot"], False),
+        (["stop", "web"], True),
+        (["stop", "--shutdown"], False),
+        (["restart"], True),
+        (["restart", "--dry-run"], False),
+        (["teardown"], True),
+        (["status"], False),
+        (["logs"], False),
+        (["wait"], False),
+    ],
+)
+def test_commands_that_must_not_meet_a_playbook(words: list[str], expected: bool) -> None:
+    assert tool.holds_host(tool.build_parser().parse_args(words)) is expected
+
+
+@pytest.fixture
+def run_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The library as it is shipped, with its file in another place."""
+    library = tool.load_library(str(TOOL.parents[3] / "plugins/module_utils/_run_lock.py"))
+    for name in ("hold", "release"):
+        function = getattr(library, name)
+        monkeypatch.setattr(function, "__defaults__", (*function.__defaults__[:-1], str(tmp_path / "run.json")))
+    monkeypatch.setattr(tool, "RUN_LOCK_LIBRARY", str(TOOL))
+    monkeypatch.setattr(tool, "load_library", lambda _: library)
+    return library
+
+
+def test_the_tool_gives_way_to_a_playbook(
+    run_lock: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "stack.json"
+    config.write_text('{"domain": "hub.test"}')
+    done: list[str] = []
+    monkeypatch.setattr(tool, "run", lambda arguments, _: done.append(arguments.command) or 0)
+    playbook = run_lock.Run("site.yml", "ann@laptop", "laptop", 41, "100", 1764057600.0)
+    run_lock.hold(playbook)
+    assert tool.main(["--config", str(config), "stop"]) == tool.EXIT_FAILED
+    said = capsys.readouterr().err
+    assert said.startswith("opengeoai: another run (site.yml) has held the host since 2025-11-25 08:00:00 UTC, by ann@laptop, process 41: ")
+    assert said.endswith("on the host. Nothing was changed\n")
+    assert tool.main(["--config", str(config), "status"]) == 0
+    run_lock.release(playbook)
+    assert tool.main(["--config", str(config), "stop"]) == 0
+    assert done == ["status", "stop"]
+    # And lets go at its end.
+    assert run_lock.hold(playbook) is None
+
+
+def test_a_tool_that_is_away_already_asks_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tool, "RUN_LOCK_LIBRARY", str(tmp_path / "none.py"))
+    with tool.alone("teardown"):
+        pass
