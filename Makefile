@@ -18,13 +18,14 @@ DEMO := demo
 # The whole one first: it is the one that finds most.
 SCENARIOS := default debian12 docker-repository
 CHAOS_PAGE := docs/reliability.md
-LONG_SCENARIOS := security acme operations backup upgrade
+SECURITY_SCENARIOS := security acme
+OPERATIONS_SCENARIOS := operations backup upgrade
 SOURCES := lab bench roles/stack/files roles/backup/files collections/ansible_collections/opengeoai/hub/plugins
 
-.PHONY: help venv demo demo-info demo-down lint unit molecule test test-security chaos bench clean
+.PHONY: help venv demo demo-info demo-down lint unit molecule test test-security test-operations chaos bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(VENV)/.run ## make the virtual environment with Ansible
 
@@ -63,16 +64,21 @@ molecule: $(VENV)/.dev ## bring the stack up on fresh VMs, and test it from outs
 	python -m lab images
 	for scenario in $(SCENARIOS); do molecule test --scenario-name "$$scenario"; done
 
-test-security: $(VENV)/.dev ## change users, secrets, certificates and access on fresh VMs, try to get in, and take the hub down
+test-security: $(VENV)/.dev ## change users, secrets, certificates and access on fresh VMs, and try to get in
 	@begin=$$SECONDS
-	$(MAKE) --no-print-directory molecule SCENARIOS="$(LONG_SCENARIOS)"
+	$(MAKE) --no-print-directory molecule SCENARIOS="$(SECURITY_SCENARIOS)"
 	echo "== test-security passed in $$((SECONDS - begin)) s"
+
+test-operations: $(VENV)/.dev ## take fresh VMs down, lose them, restore them from backups, and upgrade them
+	@begin=$$SECONDS
+	$(MAKE) --no-print-directory molecule SCENARIOS="$(OPERATIONS_SCENARIOS)"
+	echo "== test-operations passed in $$((SECONDS - begin)) s"
 
 chaos: $(VENV)/.dev ## kill, cut, fill and reboot under a client that writes, and write what came of it to docs/reliability.md
 	@export CHAOS_PAGE=$(CHAOS_PAGE)
 	$(MAKE) --no-print-directory molecule SCENARIOS=chaos
 
-test: $(VENV)/.dev ## run all checks and tests but the long ones of test-security
+test: $(VENV)/.dev ## run all checks and tests but the long ones of test-security, test-operations and chaos
 	@for target in lint unit molecule; do
 	    echo "== $$target"
 	    begin=$$SECONDS
