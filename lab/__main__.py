@@ -36,7 +36,7 @@ def supply(machines: Sequence[str]) -> registry.Registry | None:
     return None
 
 
-def up(name: str, debian: str, with_acme: bool = False, variables: Sequence[str] = (), address: str = "") -> None:
+def up(name: str, debian: str, with_acme: bool = False, variables: Sequence[str] = (), address: str | None = None) -> None:
     """A machine that answers, and all that it needs around it."""
     engine.ensure_engine()
     existing = machine.release(name)
@@ -93,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument(
         "--set", action="append", default=[], metavar="VARIABLE=VALUE", dest="variables", help="a variable of its inventory"
     )
-    make.add_argument("--address", default="", help="such as that of the machine that it replaces")
+    make.add_argument("--address", help="such as that of the machine that it replaces")
     add("down", "Remove a machine and its data.")
     add("reboot", "Reboot a machine in an orderly way.")
     add("kill", "Cut a machine's power.")

@@ -77,8 +77,8 @@ def release(name: str) -> str | None:
     return found["Config"]["Labels"][_RELEASE_LABEL] if found else None
 
 
-def create(name: str, debian: str, ip: str = "") -> None:
-    """Create the machine, with an address that is free, and switch it on."""
+def create(name: str, debian: str, ip: str | None = None) -> None:
+    """Create the machine, with a given address or one that is free, and switch it on."""
     volume = f"{container_name(name)}-docker"
     docker("volume", "create", "--label", f"{LABEL}=1", volume)
     with alone("addresses"):

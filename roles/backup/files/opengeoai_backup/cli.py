@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import signal
 import sys
@@ -14,7 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from .backup import LOCK_TIMEOUT, continuous, full, give_up_wal
-from .host import BackupError, BusyError, Config, load_config, locked, record
+from .host import BackupError, BusyError, Config, alone, load_config, locked, record
 from .restic import Restic
 from .restore import accept, restore, take_back
 from .snapshots import choose, name_of, parse_time, tag_of
@@ -81,7 +82,7 @@ def _restore(config: Config, options: argparse.Namespace) -> str:
     moment = parse_time(options.time) if options.time else None
     if options.dry_run:
         return f"would restore backup {name_of(choose(Restic(config).snapshots(), options.snapshot, moment))}"
-    with locked(config, LOCK_TIMEOUT):
+    with alone("restore"), locked(config, LOCK_TIMEOUT):
         return f"restoring backup {restore(config, options.snapshot, moment, options.confirm)}: it is in its place"
 
 
@@ -96,12 +97,14 @@ def _verify(config: Config, options: argparse.Namespace) -> str:
 def _take_back(config: Config, options: argparse.Namespace) -> str:
     if options.interrupted and not config.restoring.exists():
         return "no restore was interrupted"
-    with locked(config, 0.0 if options.interrupted else LOCK_TIMEOUT):
+    # At boot there is nobody to give way to, or to wait for.
+    holding, timeout = (contextlib.nullcontext(), 0.0) if options.interrupted else (alone("take-back"), LOCK_TIMEOUT)
+    with holding, locked(config, timeout):
         return "taken back; start the hub by the playbook site.yml" if take_back(config) else "there is nothing to take back"
 
 
 def _accept(config: Config, _options: argparse.Namespace) -> str:
-    with locked(config, LOCK_TIMEOUT):
+    with alone("accept"), locked(config, LOCK_TIMEOUT):
         return "removing what was kept aside" if accept(config) else "nothing was kept aside"
 
 

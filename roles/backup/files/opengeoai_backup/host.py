@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib
 import json
 import os
 import subprocess
@@ -146,6 +147,20 @@ def locked(config: Config, timeout: float, name: str = "lock") -> Iterator[None]
                     raise BusyError("another backup or restore is running on this host") from None
             time.sleep(0.5)
         yield
+
+
+@contextlib.contextmanager
+def alone(what: str) -> Iterator[None]:
+    """Hold the host, as playbooks do and by the same code, which is shipped beside this package."""
+    run_lock = importlib.import_module("run_lock")
+    mine = run_lock.this_run(f"opengeoai-backup {what}", os.getpid())
+    held = run_lock.hold(mine)
+    if held:
+        raise BackupError(f"{run_lock.refusal(held)}. Nothing was changed")
+    try:
+        yield
+    finally:
+        run_lock.release(mine)
 
 
 def run(

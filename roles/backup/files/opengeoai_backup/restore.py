@@ -97,7 +97,8 @@ def restore(config: Config, wanted: str, moment: datetime | None, confirmed: str
         must("docker", "exec", "minio", "rm", "-r", "/tmp/mc")
     except BaseException as exc:
         take_back(config)
-        run([TOOL, "start"])
+        # As at boot: the host is held by this very program.
+        run([TOOL, "start", "--boot"])
         raise BackupError(f"{exc}; the restore was taken back, and everything is as it was before") from exc
     # The base is used up: the next backup begins with a new one.
     (config.state / "base.json").unlink(missing_ok=True)

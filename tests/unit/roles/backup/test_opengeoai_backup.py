@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 import types
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ FILES = Path(__file__).parents[4] / "roles" / "backup" / "files"
 sys.path.insert(0, str(FILES))
 
 from opengeoai_backup import backup, cli, host, objects, restic, restore, snapshots, verify  # noqa: E402
+
+from ansible_collections.opengeoai.hub.plugins.module_utils import _run_lock  # noqa: E402
 
 
 def snapshot(name: str, base: str = "20260101T000000.000000Z", **more: str) -> dict[str, Any]:
@@ -334,6 +337,45 @@ def test_what_a_restore_has_done_is_taken_back_wherever_it_was_interrupted(tmp_p
     assert not one.is_held
     assert not restore.take_back(one)
     assert ran == ["/usr/local/bin/opengeoai stop --shutdown"]
+
+
+@pytest.fixture(autouse=True)
+def run_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Which run holds the host: as `run_lock` beside the package tells it."""
+    note = tmp_path / "run.json"
+    monkeypatch.setattr(_run_lock.hold, "__defaults__", (None, str(note)))
+    for function in (_run_lock.release, _run_lock.refusal):
+        monkeypatch.setattr(function, "__defaults__", (str(note),))
+    monkeypatch.setitem(sys.modules, "run_lock", _run_lock)
+    return note
+
+
+@pytest.mark.parametrize("command", ["restore", "take-back", "accept"])
+def test_a_restore_does_not_meet_a_playbook(command: str, tmp_path: Path, run_note: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "backup.json"
+    path.write_text(json.dumps(dataclasses.asdict(config(tmp_path))))
+    other = _run_lock.this_run("site.yml", os.getppid())
+    assert _run_lock.hold(other) is None
+    assert cli.main(["--config", str(path), command]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("opengeoai-backup: another run (site.yml) has held the host since ")
+    assert said.endswith("Nothing was changed\n")
+    _run_lock.release(other)
+    cli.main(["--config", str(path), command])
+    assert "another run" not in capsys.readouterr().err
+    # It lets the host go, however it ends.
+    assert run_note.read_text() == ""
+
+
+def test_an_interrupted_restore_is_taken_back_at_boot_whoever_held_the_host(tmp_path: Path, ran: list[str]) -> None:
+    path = tmp_path / "backup.json"
+    one = config(tmp_path)
+    path.write_text(json.dumps(dataclasses.asdict(one)))
+    one.restoring.touch()
+    (tmp_path / "data.before-restore").mkdir()
+    assert _run_lock.hold(_run_lock.this_run("site.yml", os.getppid())) is None
+    assert cli.main(["--config", str(path), "take-back", "--interrupted"]) == 0
+    assert not one.is_held
 
 
 def test_nothing_is_backed_up_or_accepted_in_the_midst_of_a_restore(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
