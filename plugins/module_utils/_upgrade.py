@@ -23,6 +23,8 @@ from pathlib import Path
 
 JOURNAL = Path("/etc/opengeoai/upgrade.json")
 LOCK = Path("/run/opengeoai-upgrade.lock")
+# Tells the backup program that the database is another one on purpose: WAL leads from none to the other.
+ADOPT = Path("/var/lib/opengeoai-backup/adopt")
 # What the old container and the copy of its data are called meanwhile.
 ASIDE = ".before-upgrade"
 PARTIAL, FAILED, NEW, SOCKETS = ".copying", ".failed", ".new", ".sockets"
@@ -371,6 +373,8 @@ def clean(docker: Docker, plan: Plan) -> None:
     docker.remove(plan.aside)
     if plan.cluster and os.path.lexists(plan.cluster + ASIDE):
         os.rename(plan.cluster + ASIDE, plan.kept_cluster)
+        if ADOPT.parent.is_dir():
+            ADOPT.touch()
     _forget_copies(docker, plan)
     _start(docker, plan.dependents)
     JOURNAL.unlink(missing_ok=True)
@@ -446,6 +450,7 @@ def recover(docker: Docker) -> str:
 
 
 __all__ = (
+    "ADOPT",
     "JOURNAL",
     "LONG",
     "Docker",

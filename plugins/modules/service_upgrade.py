@@ -126,11 +126,20 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import (
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade_begin import begin, size_of, space_problem
 
-# What the role `backup` leaves at the end of each backup, and its program; without that, backups are switched off.
+# What the role `backup` leaves at the end of each backup, its settings, and its program.
 LAST_BACKUP = "/var/lib/opengeoai-backup/last.json"
+BACKUP_SETTINGS = "/etc/opengeoai/backup/backup.json"
 BACKUP_PROGRAM = "/usr/local/bin/opengeoai-backup"
 BACKUP_TIMEOUT = 6 * 3600
 SWITCHED_OFF = "Backups are switched off, so there is none to return to once an upgrade is kept."
+
+
+def backs_up() -> bool:
+    """Whether backups are switched on."""
+    try:
+        return bool(json.loads(Path(BACKUP_SETTINGS).read_text(encoding="utf-8"))["repository"])
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def backup_age(now: datetime.datetime, path: str) -> float | None:
@@ -143,9 +152,9 @@ def backup_age(now: datetime.datetime, path: str) -> float | None:
         return None
 
 
-def back_up(*arguments: str) -> str:
+def back_up() -> str:
     """Make a full backup, and return what went wrong."""
-    done = subprocess.run([BACKUP_PROGRAM, "full", *arguments], capture_output=True, text=True, check=False, timeout=BACKUP_TIMEOUT)
+    done = subprocess.run([BACKUP_PROGRAM, "full"], capture_output=True, text=True, check=False, timeout=BACKUP_TIMEOUT)
     return (done.stderr or done.stdout or f"it ended with {done.returncode}").strip()[-1000:] if done.returncode else ""
 
 
@@ -169,11 +178,11 @@ def ensure_backup(max_hours: float, without: bool, dry_run: bool) -> str:
 
 
 def backup_of_converted(plan: Plan) -> list[str]:
-    """Backups of a cluster begin anew with another one, since WAL leads from none to the other."""
-    if not plan.cluster or not os.path.exists(BACKUP_PROGRAM):
+    """Backups of a cluster begin anew with another one; the program knows, and would do so by itself within a minute."""
+    if not plan.cluster or not backs_up():
         return []
-    problem = back_up("--adopt")
-    return [f"WARNING: run `opengeoai-backup full --adopt`: {problem}" if problem else "A first backup of the new cluster was made."]
+    problem = back_up()
+    return [f"WARNING: the new cluster has no backup yet: {problem}" if problem else "A first backup of the new cluster was made."]
 
 
 def plan_of(docker: Docker, service: t.Mapping[str, t.Any], problems: list[str]) -> Plan | None:
@@ -234,7 +243,7 @@ def check(module: AnsibleModule, docker: Docker) -> None:
     if missing:
         lines.append(f"Not looked at, since a check pulls nothing: {', '.join(missing)}")
     if plans and not problems:
-        if not os.path.exists(BACKUP_PROGRAM):
+        if not backs_up():
             module.warn(SWITCHED_OFF)
             lines.append(SWITCHED_OFF)
         else:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -47,11 +46,9 @@ STEPS = {
     "Run MLflow: Keep the old container and its data aside": "docker inspect mlflow.migration",
     "Run MLflow: Wait until the new container is healthy": f"test -e {JOURNAL}",
 }
-# In the place of the program that makes backups.
-NO_BACKUP = """#!/bin/sh
-echo the repository is full >&2
-exit 1
-"""
+REPOSITORY = "/var/backups/opengeoai"
+# Whatever its age, the last backup is too old.
+ANEW = {"upgrade_max_backup_hours": 0}
 # Images of the lab, each with the first service that runs it.
 IMAGES = {
     "haproxy": "socket-proxy",
@@ -208,25 +205,24 @@ class TestBefore:
 
     def test_a_backup_that_fails_is_refused(self, site: Site, host: Any) -> None:
         before = identities(host)
-        program = "/usr/local/bin/opengeoai-backup"
-        script = f"printf %s {shlex.quote(NO_BACKUP)} >{program} && chmod 755 {program}"
-        host.check_output(f"sh -c {shlex.quote(script)}")
+        # As if its disk were not mounted.
+        host.check_output(f"mv {REPOSITORY} {REPOSITORY}.away")
         try:
-            done = upgrade(site)
+            done = upgrade(site, **ANEW)
         finally:
-            host.check_output(f"rm {program}")
+            host.check_output(f"mv {REPOSITORY}.away {REPOSITORY}")
         assert done.returncode != 0
-        assert "There is no good backup, and making one failed: the repository is full." in said(done)
+        assert "and making one failed: opengeoai-backup: repository /var/backups/opengeoai: there is no repository" in said(done)
         assert identities(host) == before
 
     def test_a_check_says_what_would_change(self, site: Site, host: Any) -> None:
         before = identities(host)
-        done = upgrade(site, "--check")
+        done = upgrade(site, "--check", **ANEW)
         assert done.returncode == 0, done.output[-3000:]
         assert "Would upgrade:" in done.output
         assert re.search(r"postgres: \S+:15-3.3-3.4-debian to \S+:17-3.5-3.7-debian, its data from PostgreSQL 15", said(done))
         assert re.search(r"mlflow: \S+:v3.12.0-full to \S+:v3.17.2-full", said(done))
-        assert "Backups are switched off" in said(done)
+        assert "and may be 0: a run would make one." in said(done)
         assert identities(host) == before
 
 
@@ -288,6 +284,13 @@ class TestFromOlderImages:
         assert host.check_output("cat /var/lib/opengeoai/postgres.15/PG_VERSION").strip() == "15"
         assert leftovers(host) == ""
         assert site.converge().changed == 0
+
+    def test_backups_go_on_with_the_new_cluster(self, host: Any, superuser: Callable[..., str]) -> None:
+        """WAL of the old one leads nowhere from here, so there has to be a new base; nobody has to ask for it."""
+        system = superuser("SELECT system_identifier FROM pg_control_system()")
+        wait_until(lambda: f"system={system}" in host.check_output("opengeoai-backup list"), 120, "there is a backup of the new cluster", pause=2)
+        assert not host.file("/var/lib/opengeoai-backup/adopt").exists
+        host.check_output("opengeoai-backup verify")
 
     def test_a_second_run_only_removes_the_old_cluster_it_is_told_to(self, site: Site, host: Any) -> None:
         before = identities(host)

@@ -65,13 +65,23 @@ def freeze_wal(config: Config) -> None:
     kept = set(os.listdir(config.wal))
     for name in kept - archived:
         (config.wal / name).unlink()
-    for name in archived - kept:
+    for name in archived:
         source, target = Path(config.postgres_wal) / name, config.wal / name
+        # An upgrade of the server that was taken back has archived a segment that its predecessor then writes anew.
+        if name in kept:
+            if _look(source) == _look(target):
+                continue
+            target.unlink()
         try:
             target.hardlink_to(source)
         except OSError:
             shutil.copy2(source, target)
             os.chown(target, owner.st_uid, owner.st_gid)
+
+
+def _look(path: Path) -> tuple[int, int]:
+    about = path.stat()
+    return about.st_mtime_ns, about.st_size
 
 
 def take_snapshot(config: Config, restic: Restic, kind: str, name: str, about: dict[str, Any]) -> str:
@@ -113,14 +123,16 @@ def full(config: Config, adopt: bool = False) -> str:
         restic.look()
         restic("unlock")
         system = postgres.system()
-        guard(restic, system, adopt)
+        guard(restic, system, adopt or config.adopt.exists())
         # What is new is still carried meanwhile.
         beside = config.state / "base.new"
         postgres.base_backup(beside)
         with locked(config, LOCK_TIMEOUT):
             if config.is_held:
                 raise BackupError("a restore has begun meanwhile")
-            return _change_base(config, restic, system, beside)
+            name = _change_base(config, restic, system, beside)
+            config.adopt.unlink(missing_ok=True)
+            return name
 
 
 def _change_base(config: Config, restic: Restic, system: str, beside: Path) -> str:

@@ -74,6 +74,11 @@ class Config:
         return self.state / "restoring"
 
     @property
+    def adopt(self) -> Path:
+        """There when the database is another one on purpose: the playbook upgrade.yml says so."""
+        return self.state / "adopt"
+
+    @property
     def present(self) -> dict[str, str]:
         """The further directories that are there."""
         return {name: place for name, place in self.directories.items() if Path(place).is_dir()}

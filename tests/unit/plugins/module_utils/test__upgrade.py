@@ -104,6 +104,30 @@ def test_a_copy_that_was_interrupted_is_none(data: Path) -> None:
     assert sorted(one.name for one in data.parent.iterdir()) == ["data"]
 
 
+class NoContainers(upgrade.Docker):
+    """An engine that has none."""
+
+    def run(self, *arguments: str, stdin: str = "", timeout: float = 0) -> tuple[int, str, str]:
+        return (1, "", "") if arguments[0] == "inspect" else (0, "", "")
+
+
+@pytest.mark.parametrize("backed_up", [True, False])
+def test_a_converted_cluster_is_told_to_the_backups(data: Path, backed_up: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    adopt = data.parent / "backup" / "adopt"
+    monkeypatch.setattr(upgrade, "ADOPT", adopt)
+    monkeypatch.setattr(upgrade, "JOURNAL", data.parent / "upgrade.json")
+    if backed_up:
+        adopt.parent.mkdir()
+    Path(f"{data}.before-upgrade").mkdir()
+    upgrade.clean(NoContainers(), Plan("postgres", "a", "b", cluster=str(data), major_before="15"))
+    assert adopt.exists() is backed_up
+    assert Path(f"{data}.15").is_dir()
+    # Nothing is told of an upgrade of the same version, which has the same WAL.
+    adopt.unlink(missing_ok=True)
+    upgrade.clean(NoContainers(), Plan("postgres", "a", "b"))
+    assert not adopt.exists()
+
+
 @pytest.mark.parametrize("calls", range(3))
 def test_putting_back_can_be_interrupted(data: Path, calls: int, interrupted: Callable[..., AbstractContextManager[None]]) -> None:
     upgrade.copy_aside(str(data))

@@ -19,6 +19,7 @@ from ansible_collections.opengeoai.hub.plugins.modules import service_upgrade
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(service_upgrade, "BACKUP_PROGRAM", str(tmp_path / "opengeoai-backup"))
+    monkeypatch.setattr(service_upgrade, "BACKUP_SETTINGS", str(tmp_path / "backup.json"))
     monkeypatch.setattr(service_upgrade, "LAST_BACKUP", str(tmp_path / "last.json"))
     return tmp_path
 
@@ -64,14 +65,29 @@ def test_without_a_good_backup_it_is_refused(places: Path, text: str) -> None:
     assert service_upgrade.ensure_backup(24, True, False) == f"{known}; upgrade_without_backup is true."
 
 
+def switch(place: Path, repository: str) -> None:
+    (place / "backup.json").write_text(json.dumps({"repository": repository}))
+
+
+def test_whether_backups_are_switched_on(places: Path) -> None:
+    assert not service_upgrade.backs_up()
+    switch(places, "")
+    assert not service_upgrade.backs_up()
+    switch(places, "/var/backups/hub")
+    assert service_upgrade.backs_up()
+    (places / "backup.json").write_text("{")
+    assert not service_upgrade.backs_up()
+
+
 def test_a_converted_cluster_is_backed_up_anew(places: Path) -> None:
     same, other = Plan("postgres", "a", "b"), Plan("postgres", "a", "b", cluster="/data/postgres", major_before="15")
     assert service_upgrade.backup_of_converted(other) == []
-    program(places, 'test "$*" = "full --adopt"')
+    switch(places, "/var/backups/hub")
+    program(places, 'test "$*" = full')
     assert service_upgrade.backup_of_converted(same) == []
     assert service_upgrade.backup_of_converted(other) == ["A first backup of the new cluster was made."]
     program(places, "exit 1")
-    assert service_upgrade.backup_of_converted(other) == ["WARNING: run `opengeoai-backup full --adopt`: it ended with 1"]
+    assert service_upgrade.backup_of_converted(other) == ["WARNING: the new cluster has no backup yet: it ended with 1"]
 
 
 class Engine(Docker):

@@ -149,6 +149,11 @@ def test_the_frozen_wal_is_what_is_archived_by_now(tmp_path: Path) -> None:
     assert sorted(path.name for path in one.wal.iterdir()) == ["a.gz", "b.gz"]
     backup.freeze_wal(one)
     assert sorted(path.name for path in one.wal.iterdir()) == ["b.gz", "d.gz"]
+    # Archived anew, as PostgreSQL's archive_command does it.
+    (archive / "new").write_text("other")
+    (archive / "new").rename(archive / "b.gz")
+    backup.freeze_wal(one)
+    assert (one.wal / "b.gz").read_text() == "other"
 
 
 def test_a_second_one_does_not_run_beside_the_first(tmp_path: Path) -> None:
