@@ -16,7 +16,9 @@ import getpass
 import json
 import os
 import platform
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 # Gone after a reboot, like every run that was under way.
@@ -114,7 +116,9 @@ def hold(mine: Run, gone: Run | None = None, path: str = PATH) -> Held | None:
         if holder and holder.process == mine.process:
             os.utime(path)
             return None
-        over = holder is None or is_gone(holder) or (gone and holder.process == gone.process) or time.time() - seen > LEASE
+        # A process of this very machine is there or not; of others there is only the sign of life.
+        silent = holder is not None and holder.machine != machine_id() and time.time() - seen > LEASE
+        over = holder is None or is_gone(holder) or (gone and holder.process == gone.process) or silent
         if holder and not over:
             return Held(holder, seen)
         handle.seek(0)
@@ -127,6 +131,25 @@ def renew(path: str = PATH) -> None:
     """Give a sign of life for the run that holds the host; without one there is none to give."""
     with contextlib.suppress(OSError):
         os.utime(path)
+
+
+@contextlib.contextmanager
+def renewing(path: str = PATH) -> Iterator[None]:
+    """Give signs of life while something takes long."""
+    over = threading.Event()
+
+    def go_on() -> None:
+        while not over.wait(LEASE / 10):
+            renew(path)
+
+    thread = threading.Thread(target=go_on, daemon=True)
+    renew(path)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def release(mine: Run, path: str = PATH) -> None:
@@ -168,5 +191,6 @@ __all__ = (
     "refusal",
     "release",
     "renew",
+    "renewing",
     "this_run",
 )

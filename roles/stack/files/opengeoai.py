@@ -1116,6 +1116,12 @@ def old_clusters(path: str) -> list[Path]:
     return sorted(old for old in found.parent.glob(f"{found.name}.*") if old.suffix[1:].isdigit()) if found.parent.is_dir() else []
 
 
+def beside(paths: Iterable[str]) -> list[Path]:
+    """What a restore or an upgrade that is not over has left beside directories."""
+    suffixes = (".before-restore", ".restoring", ".before-upgrade")
+    return [left for path in paths for suffix in suffixes if (left := Path(path + suffix)).is_dir()]
+
+
 def empty(path: Path) -> None:
     """Remove a directory; of one that is a mount only what is in it."""
     for child in list(path.iterdir()):
@@ -1140,7 +1146,8 @@ def teardown(context: Context, arguments: argparse.Namespace) -> int:
     if arguments.data is not None and arguments.data != config.domain:
         raise ConfigError(f"--data is {arguments.data!r}, and this host is {config.domain}; nothing was removed")
     data = [*config.directories, *(str(old) for path in config.directories for old in old_clusters(path)), config.secrets_dir]
-    directories = [check_removable(path) for path in data] if arguments.data else []
+    left = beside([*config.directories, *config.parents])
+    directories = [*(check_removable(path) for path in data), *left] if arguments.data else []
     if context.holds is not None and not arguments.dry_run:
         recover_upgrade(context, context.holds.with_name("upgrade.json"))
     names = select(config.services, (), with_dependencies=False)
@@ -1191,7 +1198,7 @@ def teardown(context: Context, arguments: argparse.Namespace) -> int:
         for parent in config.parents:
             with contextlib.suppress(OSError):
                 Path(parent).rmdir()
-    kept = [path for path in data if Path(path).exists()]
+    kept = [path for path in (*data, *map(str, left)) if Path(path).exists()]
     context.say("removed; " + (f"kept: {', '.join(kept)}" if kept else "no data are left"))
     return EXIT_OK
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .host import BackupError, Config, locked, read_json, write_whole
+from .host import BackupError, BusyError, Config, locked, read_json, write_whole
 from .postgres import ANY_TABLE, SMALL_TABLE, Postgres
 from .restic import COMPLETE, RESTIC_INCOMPLETE, Restic, cause_of, explain
 from .snapshots import name_of, new_name, tag_of
@@ -88,11 +88,16 @@ def take_snapshot(config: Config, restic: Restic, kind: str, name: str, about: d
     """Carry everything to the repository, and only then call it complete."""
     present = config.present
     tags = f"{kind},name={name},base={about['base']},system={about['system']}"
+    tried = ""
     write_whole(config.manifest, json.dumps({"directories": present, "state_dir": config.state_dir, "kind": kind, **about}))
     sources = [str(config.manifest), str(config.base), str(config.wal), *present.values()]
     excluded = [word for place in present.values() for word in ("--exclude", f"{place}/.minio.sys/tmp")]
+    # Whoever restores it is not in the midst of an upgrade.
+    excluded += ["--exclude", "/etc/opengeoai/upgrade.json"]
     for attempt in range(ATTEMPTS):
-        done = restic.try_to("backup", "--host", config.host, "--tag", tags, *excluded, *sources)
+        # restic saves what it could read also when it could not read all: each attempt is told from the others.
+        tried = f"name={name},attempt={attempt}"
+        done = restic.try_to("backup", "--host", config.host, "--tag", f"{tags},attempt={attempt}", *excluded, *sources)
         if done.returncode == 0:
             break
         locked_out = cause_of(done.stderr)[0] == "locked"
@@ -101,7 +106,7 @@ def take_snapshot(config: Config, restic: Restic, kind: str, name: str, about: d
         if locked_out:
             # Removes only what a process has left that is gone, such as after a power loss.
             restic("unlock")
-    restic("tag", "--host", config.host, "--tag", f"name={name}", "--add", COMPLETE)
+    restic("tag", "--host", config.host, "--tag", tried, "--add", COMPLETE)
     return name
 
 
@@ -149,7 +154,20 @@ def _change_base(config: Config, restic: Restic, system: str, beside: Path) -> s
     label = (config.base / "backup_label").read_text(encoding="utf-8")
     for name in obsolete_wal(os.listdir(config.postgres_wal), label):
         (Path(config.postgres_wal) / name).unlink()
-    name = carry(config, "full", system, base)
+    try:
+        name = carry(config, "full", system, base)
+    except BackupError as exc:
+        if cause_of(str(exc))[0] != "full":
+            raise
+        # What is kept too long may be what fills it.
+        thin_out(config, restic)
+        name = carry(config, "full", system, base)
+    thin_out(config, restic)
+    return name
+
+
+def thin_out(config: Config, restic: Restic) -> None:
+    """Drop what is older than is kept, and what never became complete."""
     keep = [word for period, count in config.keep.items() if count for word in (f"--keep-{period}", str(count))]
     restic("forget", "--host", config.host, "--group-by", "host", "--tag", f"full,{COMPLETE}", *(keep or ["--keep-last", "1"]))
     # All of those days, since each has the WAL of a time of its own.
@@ -158,9 +176,10 @@ def _change_base(config: Config, restic: Restic, system: str, beside: Path) -> s
     restic("forget", "--host", config.host, "--group-by", "host", "--tag", "continuous", "--keep-last", "10")
     if broken := restic.unfinished():
         restic("forget", *broken)
-    # No other backup runs meanwhile, so a night does not rewrite more than this. What holds nothing any more goes at once.
-    restic("prune", "--max-repack-size", "512M")
-    return name
+    # A trial restore reads without a lock of the repository, so that backups can go on meanwhile; the next night prunes as well.
+    with contextlib.suppress(BusyError), locked(config, 0.0, "lock-verify"):
+        # No other backup runs meanwhile, so a night does not rewrite more than this. What holds nothing any more goes at once.
+        restic("prune", "--max-repack-size", "512M")
 
 
 def current_base(config: Config, system: str) -> str:
@@ -180,7 +199,9 @@ def carry(config: Config, kind: str, system: str, base: str) -> str:
     freeze_wal(config)
     if lost_wal(os.listdir(config.wal), (config.base / "backup_label").read_text(encoding="utf-8"), last):
         raise LostWalError("WAL since the last full backup is missing in the archive")
-    about = {"system": system, "base": base, "counts": [before, postgres.counts(limit)]}
+    # The restored database knows of nothing later, so whatever the objects have from then on is left out of a restore.
+    frozen = datetime.now(UTC).isoformat()
+    about = {"system": system, "base": base, "frozen": frozen, "counts": [before, postgres.counts(limit)]}
     return take_snapshot(config, Restic(config), kind, name, about)
 
 
@@ -204,7 +225,15 @@ def archive_mb(config: Config) -> float:
 
 
 def give_up_wal(config: Config) -> str:
-    """Keep the disk from filling while no backup succeeds; what is said of it."""
+    """Keep the disk from filling while no backup succeeds; what is said of it. A backup that is running still needs it."""
+    try:
+        with locked(config, 0.0, "lock-full"), locked(config, 0.0):
+            return _give_up_wal(config)
+    except BusyError:
+        return ""
+
+
+def _give_up_wal(config: Config) -> str:
     if archive_mb(config) <= config.wal_limit_mb:
         return ""
     # Without it the next backup begins with a new base.

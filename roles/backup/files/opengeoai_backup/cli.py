@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import signal
 import sys
@@ -15,14 +16,19 @@ from types import FrameType
 from typing import NoReturn
 
 from .backup import LOCK_TIMEOUT, continuous, full, give_up_wal
-from .host import BackupError, BusyError, Config, alone, load_config, locked, record
+from .host import BackupError, BusyError, Config, Ended, alone, load_config, locked, record
 from .restic import Restic
-from .restore import accept, restore, take_back
+from .restore import accept, refuse, restore, take_back
 from .snapshots import choose, name_of, parse_time, tag_of
 from .verify import verify
 
 DEFAULT_CONFIG = "/etc/opengeoai/backup/backup.json"
 EXIT_OK, EXIT_FAILED = 0, 1
+HELD = (
+    "the last restore was not accepted, and nothing is backed up until it is: when the hub is as it should be, run "
+    "`opengeoai-backup accept`; `opengeoai-backup take-back` brings back what was there before"
+)
+RESTORING = "a restore is at work, or was interrupted: wait for it, or else run restore.yml again or `opengeoai-backup take-back`"
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -38,6 +44,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     back = commands.add_parser("restore", help="put a backup in the place of what is there")
     for one in (trial, back):
         one.add_argument("--snapshot", default="latest")
+    back.add_argument("--source", default="", help="name of the host whose backup it is, if it is another one")
     back.add_argument("--time", default="")
     back.add_argument("--confirm", default="", help="name of the host, where there is data")
     for one in (whole, trial, back):
@@ -55,7 +62,7 @@ def _recorded(config: Config, file: str, act: Callable[[], str]) -> str:
         name = act()
     except BusyError:
         raise
-    except (BackupError, OSError, ValueError) as exc:
+    except (BackupError, Ended, OSError, ValueError) as exc:
         text = str(exc) + (give_up_wal(config) if file == "last.json" else "")
         record(config, file, None, text)
         raise BackupError(text) from exc
@@ -63,16 +70,25 @@ def _recorded(config: Config, file: str, act: Callable[[], str]) -> str:
     return name
 
 
+def held(config: Config) -> str:
+    """Why nothing is backed up."""
+    return RESTORING if config.restoring.exists() else HELD
+
+
 def _back_up(config: Config, options: argparse.Namespace) -> str:
     if options.command == "continuous":
         if config.is_held:
-            return "held: a restore is not over; see restore.yml"
+            # So that `opengeoai status` says it.
+            record(config, "last.json", None, held(config))
+            return held(config)
         try:
             return f"backup {_recorded(config, 'last.json', lambda: continuous(config))} is complete"
         except BusyError:
             return "another backup or restore is running; the next one carries what is new"
     if config.is_held:
-        raise BackupError("a restore is not over: run restore.yml again, or `opengeoai-backup accept` or `take-back`")
+        raise BackupError(held(config))
+    if options.dry_run and not Restic(config).is_known:
+        return "would make a first backup"
     if options.dry_run:
         return f"would make a full backup beside {len(Restic(config).snapshots())} that are there"
     return f"backup {_recorded(config, 'last.json', lambda: full(config, options.adopt))} is complete"
@@ -80,10 +96,13 @@ def _back_up(config: Config, options: argparse.Namespace) -> str:
 
 def _restore(config: Config, options: argparse.Namespace) -> str:
     moment = parse_time(options.time) if options.time else None
+    source = options.source or config.host
     if options.dry_run:
-        return f"would restore backup {name_of(choose(Restic(config).snapshots(), options.snapshot, moment))}"
+        refuse(config, options.confirm)
+        restic = Restic(dataclasses.replace(config, host=source))
+        return f"would restore backup {name_of(choose(restic.snapshots(), options.snapshot, moment))}"
     with alone("restore"), locked(config, LOCK_TIMEOUT):
-        return f"restoring backup {restore(config, options.snapshot, moment, options.confirm)}: it is in its place"
+        return f"restoring backup {restore(config, source, options.snapshot, moment, options.confirm)}: it is in its place"
 
 
 def _verify(config: Config, options: argparse.Namespace) -> str:
@@ -100,7 +119,8 @@ def _take_back(config: Config, options: argparse.Namespace) -> str:
     # At boot there is nobody to give way to, or to wait for.
     holding, timeout = (contextlib.nullcontext(), 0.0) if options.interrupted else (alone("take-back"), LOCK_TIMEOUT)
     with holding, locked(config, timeout):
-        return "taken back; start the hub by the playbook site.yml" if take_back(config) else "there is nothing to take back"
+        found = take_back(config, options.interrupted)
+    return "taken back; start the hub by the playbook site.yml" if found else "there is nothing to take back"
 
 
 def _accept(config: Config, _options: argparse.Namespace) -> str:
@@ -133,7 +153,7 @@ def _on_signal(signum: int, _frame: FrameType | None) -> NoReturn:
     # A second signal must not interrupt the clean-up of the first.
     for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(one, signal.SIG_IGN)
-    raise BackupError(f"ended by {signal.Signals(signum).name}")
+    raise Ended(f"ended by {signal.Signals(signum).name}")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -147,7 +167,7 @@ def main(arguments: Sequence[str]) -> int:
         if not config.repository and options.command not in ("accept", "take-back"):
             raise BackupError("backups are switched off: set backup_repository, and run the playbook site.yml")
         print(COMMANDS[options.command](config, options))
-    except (BackupError, OSError) as exc:
+    except (BackupError, Ended, OSError) as exc:
         print(f"opengeoai-backup: {exc}", file=sys.stderr)
         return EXIT_FAILED
     return EXIT_OK

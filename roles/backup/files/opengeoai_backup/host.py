@@ -25,6 +25,10 @@ class BackupError(RuntimeError):
     """The backup or the restore cannot go on; the text says why."""
 
 
+class Ended(BaseException):
+    """A signal: nothing on its way may take it for a failure that can be waited out."""
+
+
 class BusyError(BackupError):
     """Another backup or restore is running on this host."""
 
@@ -89,6 +93,11 @@ class Config:
         return [self.postgres_data, self.postgres_wal, *self.directories.values()]
 
     @property
+    def accepting(self) -> Path:
+        """There while what a restore has kept is removed: from then on there is no way back."""
+        return self.state / "accepting"
+
+    @property
     def asides(self) -> list[Path]:
         """What a restore has kept of the data before it."""
         return [place for one in self.places if (place := Path(f"{one}{ASIDE}")).exists()]
@@ -96,7 +105,7 @@ class Config:
     @property
     def is_held(self) -> bool:
         """Whether a restore is not over, so that nothing may be backed up."""
-        return self.restoring.exists() or bool(self.asides)
+        return self.restoring.exists() or (bool(self.asides) and not self.accepting.exists())
 
 
 def load_config(path: str) -> Config:

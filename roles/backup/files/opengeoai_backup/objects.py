@@ -67,26 +67,21 @@ def read_objects(name: str, objects: Sequence[Mapping[str, Any]]) -> list[str]:
     return wrong
 
 
-def newer_versions(versions: Sequence[Mapping[str, Any]], moment: datetime, exactly: bool) -> list[tuple[str, str]]:
-    """Key and name of each version to remove, so that what was there at a moment is there again.
+def newer_versions(versions: Sequence[Mapping[str, Any]], moment: datetime) -> list[tuple[str, str]]:
+    """Key and name of each version to remove, so that all is as it was at a moment.
 
-    What did not exist at the moment stays, since nothing names it. Without `exactly` only deletions are taken back.
+    What is newer may also be torn, since restic reads while clients write. Of buckets that keep no versions nothing is known.
     """
-    histories: dict[str, list[Mapping[str, Any]]] = {}
-    for one in sorted(versions, key=lambda one: int(one["versionOrdinal"])):
-        histories.setdefault(one["key"], []).append(one)
-    found = []
-    for key, history in histories.items():
-        newer = [one for one in history if datetime.fromisoformat(one["lastModified"]) > moment]
-        older = history[: len(history) - len(newer)]
-        if older and not older[-1].get("isDeleteMarker"):
-            found += [(key, one["versionId"]) for one in newer if exactly or one.get("isDeleteMarker")]
-    return found
+    return [
+        (one["key"], one["versionId"])
+        for one in versions
+        if one.get("versionId") not in (None, "", "null") and datetime.fromisoformat(one["lastModified"]) > moment
+    ]
 
 
-def take_back_changes(name: str, moment: datetime, exactly: bool) -> int:
-    """Bring objects back that were deleted, or with `exactly` replaced, since a moment; how many versions that has cost."""
-    wanted = newer_versions(list_objects(name, "--versions"), moment, exactly)
+def take_back_changes(name: str, moment: datetime) -> int:
+    """Remove what was written, replaced or deleted since a moment; how many versions that has cost."""
+    wanted = newer_versions(list_objects(name, "--versions"), moment)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda one: must("docker", "exec", name, *MC, "rm", "--version-id", one[1], f"v/{one[0]}"), wanted))
     return len(wanted)

@@ -85,14 +85,19 @@ class Restic:
         # One without a name is not ours.
         return [str(one["id"]) for one in known if name_of(one) and COMPLETE not in one["tags"]]
 
+    @property
+    def is_known(self) -> bool:
+        """Whether this host has used it before."""
+        known = self.config.state / "repository"
+        return known.is_file() and known.read_text(encoding="utf-8") == self.config.repository
+
     def look(self) -> None:
         """See that the repository can be used; make it where this host has never used one, since one that has vanished is an error."""
-        known = self.config.state / "repository"
-        is_known = known.is_file() and known.read_text(encoding="utf-8") == self.config.repository
+        is_known = self.is_known
         done = self.try_to("cat", "config", "--no-lock", timeout=PROBE_TIMEOUT)
         if done.returncode:
             if is_known or cause_of(done.stderr)[0] != "missing":
                 raise BackupError(explain(self.config.repository, done.stderr))
             self("init")
         if not is_known:
-            write_whole(known, self.config.repository)
+            write_whole(self.config.state / "repository", self.config.repository)

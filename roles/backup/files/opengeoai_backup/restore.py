@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -17,9 +18,13 @@ from .host import ASIDE, COMING, BackupError, Config, must, run, write_whole
 from .objects import allow_mc, take_back_changes
 from .postgres import WAL_MOUNT, Postgres
 from .restic import Restic
-from .snapshots import choose, moment_of, name_of
+from .snapshots import choose, name_of
 
 TOOL = "/usr/local/bin/opengeoai"
+# There while an upgrade is not over.
+UPGRADE_JOURNAL = Path("/etc/opengeoai/upgrade.json")
+# In bytes, for those who write meanwhile.
+ROOM_LEFT = 2**30
 
 
 def pairs_of(manifest: Mapping[str, Any], config: Config) -> list[tuple[str, str]]:
@@ -37,10 +42,22 @@ def recovery_settings(moment: datetime | None) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def _look_for_room(restic: Restic, snapshot: Mapping[str, Any], staging: Path) -> None:
+    """A full disk would stop the services that run meanwhile."""
+    needed = json.loads(restic("stats", "--no-lock", "--json", "--mode", "restore-size", snapshot["id"]))["total_size"]
+    free = shutil.disk_usage(staging.parent).free
+    if free < needed + ROOM_LEFT:
+        raise BackupError(
+            f"backup {name_of(snapshot)} takes {needed / 2**30:.1f} GiB, and {staging.parent} has {free / 2**30:.1f} GiB free: "
+            "make room, at least 1 GiB more than it takes; nothing was changed"
+        )
+
+
 def fetch(config: Config, restic: Restic, snapshot: Mapping[str, Any], staging: Path, moment: datetime | None) -> dict[str, Any]:
     """Read a snapshot into a directory, whole, and ready to recover; returns what it says about itself, with the pairs found."""
     shutil.rmtree(staging, ignore_errors=True)
-    restic("restore", snapshot["id"], "--target", str(staging))
+    _look_for_room(restic, snapshot, staging)
+    restic("restore", "--no-lock", snapshot["id"], "--target", str(staging))
     found = list(staging.rglob(config.manifest.name)) if not (staging / str(config.manifest).lstrip("/")).is_file() else []
     place = found[0] if found else staging / str(config.manifest).lstrip("/")
     manifest: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
@@ -57,31 +74,49 @@ def fetch(config: Config, restic: Restic, snapshot: Mapping[str, Any], staging: 
     return {**manifest, "pairs": pairs}
 
 
-def restore(config: Config, wanted: str, moment: datetime | None, confirmed: str) -> str:
-    """Put a snapshot in the place of what is there, and recover the database; what is replaced is kept aside."""
+def refuse(config: Config, confirmed: str) -> None:
+    """Raise what is in the way of a restore."""
     if (Path(config.postgres_data) / "PG_VERSION").is_file() and confirmed != config.host:
         raise BackupError(f"there is data on this host; to replace it, set restore_confirm to {config.host}")
     for place in config.places:
         if Path(place).is_mount():
             raise BackupError(f"{place} is a mount point, and a restore has to rename it: mount the directory above it instead")
-    # What an interrupted one has left is not the data before it.
-    take_back(config)
-    restic = Restic(config)
+    if UPGRADE_JOURNAL.exists():
+        raise BackupError("an upgrade is not over: run the playbook site.yml, which ends it, and then restore")
+
+
+def restore(config: Config, source: str, wanted: str, moment: datetime | None, confirmed: str) -> str:
+    """Put a snapshot in the place of what is there, and recover the database; what is replaced is kept aside.
+
+    :param source: name of the host whose backup it is.
+    """
+    refuse(config, confirmed)
+    if config.accepting.exists():
+        accept(config)
+    if config.restoring.exists():
+        # What an interrupted one has left is not the data before it.
+        take_back(config)
+    restic = Restic(dataclasses.replace(config, host=source))
     snapshot = choose(restic.snapshots(), wanted, moment)
     staging = config.state / "restore"
     try:
-        pairs = fetch(config, restic, snapshot, staging, moment)["pairs"]
+        about = fetch(config, restic, snapshot, staging, moment)
         # Into the file systems where they belong, so that what follows only renames.
-        for old, new in pairs:
+        for old, new in about["pairs"]:
             coming = Path(f"{new}{COMING}")
             shutil.rmtree(coming, ignore_errors=True)
             must("cp", "--archive", "--reflink=auto", str(old), str(coming)) if _apart(old, new) else old.rename(coming)
+    except BaseException:
+        _drop_coming(config)
+        raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     write_whole(config.restoring, name_of(snapshot))
     try:
         must(TOOL, "stop", "--shutdown")
-        for _old, new in pairs:
+        # Of one that was never accepted: the way back leads to the data before both.
+        _return_asides(config)
+        for _old, new in about["pairs"]:
             if new.exists():
                 new.rename(f"{new}{ASIDE}")
             Path(f"{new}{COMING}").rename(new)
@@ -92,44 +127,68 @@ def restore(config: Config, wanted: str, moment: datetime | None, confirmed: str
             postgres.query(f"ALTER SYSTEM RESET {setting}")
         must("docker", "start", "minio")
         allow_mc("minio")
-        # Of what the database names, all is there: also what was deleted while the objects were read, or since the moment.
-        take_back_changes("minio", moment or moment_of(name_of(snapshot)), exactly=moment is not None)
+        take_back_changes("minio", moment or frozen_at(about))
         must("docker", "exec", "minio", "rm", "-r", "/tmp/mc")
     except BaseException as exc:
         take_back(config)
         # As at boot: the host is held by this very program.
-        run([TOOL, "start", "--boot"])
-        raise BackupError(f"{exc}; the restore was taken back, and everything is as it was before") from exc
+        started = run([TOOL, "start", "--boot"]).returncode == 0
+        now = "everything is" if started else "not all services run (see `opengeoai status`), but all data is"
+        raise BackupError(f"{exc}; the restore was taken back, and {now} as it was before") from exc
     # The base is used up: the next backup begins with a new one.
     (config.state / "base.json").unlink(missing_ok=True)
     config.restoring.unlink()
     return name_of(snapshot)
 
 
+def frozen_at(about: Mapping[str, Any]) -> datetime:
+    """The moment behind which the database of a snapshot knows nothing."""
+    return datetime.fromisoformat(about["frozen"])
+
+
 def _apart(one: Path, other: Path) -> bool:
     return one.stat().st_dev != other.parent.stat().st_dev
 
 
-def take_back(config: Config) -> bool:
-    """Bring back what an unfinished or unaccepted restore has put aside, whatever it was interrupted in; whether there was any."""
-    asides = config.asides
-    if asides:
-        run([TOOL, "stop", "--shutdown"])
-    for aside in asides:
+def _return_asides(config: Config) -> None:
+    for aside in config.asides:
         place = Path(str(aside).removesuffix(ASIDE))
         shutil.rmtree(place, ignore_errors=True)
         aside.rename(place)
+
+
+def _drop_coming(config: Config) -> None:
     for one in config.places:
         shutil.rmtree(f"{one}{COMING}", ignore_errors=True)
+
+
+def take_back(config: Config, boot: bool = False) -> bool:
+    """Bring back what an unfinished or unaccepted restore has put aside, whatever it was interrupted in; whether there was any.
+
+    :param boot: there is nobody who could mend an engine that stops nothing.
+    """
+    if config.accepting.exists():
+        raise BackupError("the last restore was accepted, so there is no way back: run `opengeoai-backup accept` to its end")
+    found = bool(config.asides)
+    if found and boot:
+        run([TOOL, "stop", "--shutdown"])
+    elif found:
+        must(TOOL, "stop", "--shutdown")
+    _return_asides(config)
+    _drop_coming(config)
     config.restoring.unlink(missing_ok=True)
-    return bool(asides)
+    return found
 
 
 def accept(config: Config) -> bool:
     """Remove what the last restore has kept aside; whether there was any."""
     if config.restoring.exists():
         raise BackupError("the last restore was interrupted: run restore.yml again, or `opengeoai-backup take-back`")
-    asides = config.asides
-    for aside in asides:
+    found = bool(config.asides)
+    if found:
+        # From here on half of it may be gone.
+        write_whole(config.accepting, "")
+    for aside in config.asides:
         shutil.rmtree(aside)
-    return bool(asides)
+    config.accepting.unlink(missing_ok=True)
+    return found

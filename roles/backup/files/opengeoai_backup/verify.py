@@ -17,8 +17,8 @@ from .host import BackupError, Config, must, run
 from .objects import allow_mc, list_objects, read_objects, take_back_changes
 from .postgres import ANY_TABLE, Postgres
 from .restic import Restic
-from .restore import fetch
-from .snapshots import choose, moment_of, name_of
+from .restore import fetch, frozen_at
+from .snapshots import choose, name_of
 
 PREFIX = "opengeoai-verify-"
 # What the database of MLflow names: directories of objects.
@@ -33,6 +33,7 @@ def twin(service: str, pairs: Sequence[tuple[Path, Path]]) -> Iterator[str]:
     name, host = f"{PREFIX}{service}", found["HostConfig"]
     words = ["docker", "run", "--detach", "--name", name, "--network", "none", "--user", found["Config"]["User"], "--cap-drop", "ALL"]
     words += ["--security-opt", "no-new-privileges", "--read-only", "--shm-size", str(host["ShmSize"])]
+    words += ["--memory", str(host["Memory"])] if host.get("Memory") else []
     for place, options in (host["Tmpfs"] or {}).items():
         words += ["--tmpfs", f"{place}:{options}"]
     for variable in found["Config"]["Env"]:
@@ -99,7 +100,7 @@ def verify(config: Config, wanted: str) -> str:
         wrong = wrong_counts(before, after, counts)
         with twin("minio", about["pairs"]) as name:
             allow_mc(name)
-            take_back_changes(name, moment_of(name_of(snapshot)), exactly=False)
+            take_back_changes(name, frozen_at(about))
             objects = list_objects(name)
             wrong += read_objects(name, objects)
         if config.mlflow:

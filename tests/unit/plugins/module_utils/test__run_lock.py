@@ -28,6 +28,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import (
     refusal,
     release,
     renew,
+    renewing,
     this_run,
 )
 
@@ -169,3 +170,29 @@ def test_refusal() -> None:
         "Its last sign of life was at 2025-11-25 08:01:00 UTC; without another one it counts as gone at 2025-11-25 08:16:00 UTC. "
         "If you know that it is gone, remove /run/opengeoai-run.json on the host"
     )
+
+
+def test_a_process_of_this_machine_is_there_however_silent_it_is(path: str) -> None:
+    here = this_run("opengeoai-backup restore", os.getpid())
+    assert hold(here, path=path) is None
+    silent_for(path, LEASE * 10)
+    held = hold(OTHER, path=path)
+    assert held is not None
+    assert held.by == here
+
+
+def test_signs_of_life_are_given_while_something_takes_long(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_run_lock, "LEASE", 0.1)
+    assert hold(MINE, path=path) is None
+    silent_for(path, 60)
+    with renewing(path):
+        first = os.stat(path).st_mtime
+        assert first > time.time() - 30
+        silent_for(path, 60)
+        deadline = time.monotonic() + 30
+        while os.stat(path).st_mtime < time.time() - 30:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    silent_for(path, 60)
+    time.sleep(0.1)
+    assert os.stat(path).st_mtime < time.time() - 30

@@ -167,10 +167,11 @@ class Fake(restic.Restic):
 
     def __init__(self, one: Any, answers: list[int], said: str = "") -> None:
         super().__init__(one)
-        self.answers, self.said, self.asked = answers, said, []
+        self.answers, self.said, self.asked, self.commands = answers, said, list[str](), list[str]()
 
     def try_to(self, *arguments: str, timeout: float | None = None) -> Any:
         self.asked.append(arguments[0])
+        self.commands.append(" ".join(arguments))
         return types.SimpleNamespace(returncode=self.answers.pop(0) if self.answers else 0, stdout="[]", stderr=self.said)
 
 
@@ -193,6 +194,9 @@ def test_a_snapshot_is_complete_only_when_all_was_read(tmp_path: Path, answers: 
             backup.take_snapshot(one, fake, "full", "name", {"base": "base", "system": "1"})
     else:
         assert backup.take_snapshot(one, fake, "full", "name", {"base": "base", "system": "1"}) == "name"
+        # Not what restic has saved of an attempt before.
+        assert fake.commands[-1] == f"tag --host hub --tag name=name,attempt={len(asked) - 2} --add complete"
+        assert f"full,name=name,base=base,system=1,attempt={len(asked) - 2}" in fake.commands[-2]
     assert fake.asked == asked
 
 
@@ -276,25 +280,24 @@ def version(ordinal: int, second: int, deleted: bool = False, key: str = "a") ->
 
 
 @pytest.mark.parametrize(
-    ("versions", "deleted", "exactly"),
+    ("versions", "removed"),
     [
-        ([version(1, 5)], [], []),
-        # Deleted since.
-        ([version(2, 15, True), version(1, 5)], ["a2"], ["a2"]),
-        # Replaced since, and deleted and written again.
-        ([version(2, 15), version(1, 5)], [], ["a2"]),
-        ([version(3, 16), version(2, 15, True), version(1, 5)], ["a2"], ["a2", "a3"]),
+        ([version(1, 5)], []),
+        # Deleted since, replaced since, and deleted and written again.
+        ([version(2, 15, True), version(1, 5)], ["a2"]),
+        ([version(2, 15), version(1, 5)], ["a2"]),
+        ([version(3, 16), version(2, 15, True), version(1, 5)], ["a3", "a2"]),
         # Not there at the moment.
-        ([version(1, 15)], [], []),
-        ([version(3, 15), version(2, 6, True), version(1, 5)], [], []),
-        # Each by itself.
-        ([version(2, 15, True), version(1, 5), version(1, 15, key="b")], ["a2"], ["a2"]),
+        ([version(1, 15)], ["a1"]),
+        ([version(3, 15), version(2, 6, True), version(1, 5)], ["a3"]),
+        # Each by itself, and nothing of buckets that keep no versions.
+        ([version(2, 15, True), version(1, 5), version(1, 15, key="b")], ["a2", "b1"]),
+        ([{**version(1, 15), "versionId": "null"}, {**version(1, 15, key="b"), "versionId": ""}], []),
     ],
 )
-def test_newer_versions(versions: list[dict[str, Any]], deleted: list[str], exactly: list[str]) -> None:
+def test_newer_versions(versions: list[dict[str, Any]], removed: list[str]) -> None:
     moment = datetime(2026, 1, 1, 0, 0, 10, tzinfo=UTC)
-    for wanted, strict in ((deleted, False), (exactly, True)):
-        assert [name for _key, name in objects.newer_versions(versions, moment, strict)] == wanted
+    assert [name for _key, name in objects.newer_versions(versions, moment)] == removed
 
 
 def test_restored(tmp_path: Path) -> None:
@@ -312,6 +315,10 @@ def test_what_is_given_up_of_the_archive(tmp_path: Path) -> None:
     (tmp_path / "state" / "base.json").write_text("{}")
     assert backup.give_up_wal(one) == ""
     (archive / "00000002.history.gz").write_text("1")
+    # A backup that is running still needs it.
+    for lock in ("lock", "lock-full"):
+        with host.locked(one, 0.0, lock):
+            assert backup.give_up_wal(one) == ""
     said = "; more than 1 MiB of WAL were archived meanwhile (backup_wal_limit_mb), and were given up"
     assert backup.give_up_wal(one) == said
     assert [path.name for path in archive.iterdir()] == ["00000002.history.gz"]
@@ -321,7 +328,13 @@ def test_what_is_given_up_of_the_archive(tmp_path: Path) -> None:
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     commands: list[str] = []
-    monkeypatch.setattr(restore, "run", lambda command: commands.append(" ".join(command)))
+
+    def run(command: list[str]) -> Any:
+        commands.append(" ".join(command))
+        return types.SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(restore, "run", run)
+    monkeypatch.setattr(restore, "must", lambda *command: commands.append(" ".join(command)))
     return commands
 
 
@@ -389,10 +402,75 @@ def test_nothing_is_backed_up_or_accepted_in_the_midst_of_a_restore(tmp_path: Pa
     path = tmp_path / "backup.json"
     path.write_text(json.dumps(dataclasses.asdict(one)))
     assert cli.main(["--config", str(path), "continuous"]) == 0
-    assert capsys.readouterr().out == "held: a restore is not over; see restore.yml\n"
+    assert capsys.readouterr().out == f"{cli.RESTORING}\n"
+    # `opengeoai status` says it.
+    assert host.read_json(tmp_path / "state" / "last.json")["error"] == cli.RESTORING
+    (tmp_path / "state" / "last.json").unlink()
     assert cli.main(["--config", str(path), "full"]) == 1
     assert cli.main(["--config", str(path), "accept"]) == 1
     assert not (tmp_path / "state" / "last.json").exists()
+
+
+def tree(place: Path) -> dict[str, str]:
+    return {str(path.parent.relative_to(place)): path.read_text() for path in place.glob("*/what")}
+
+
+def test_an_accepted_restore_is_not_taken_back_whatever_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = config(tmp_path, directories={"objects": str(tmp_path / "objects")})
+    for name in ("data", "data.before-restore", "objects", "objects.before-restore"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "what").write_text(name)
+
+    def half(path: Path) -> None:
+        (Path(path) / "what").unlink()
+        raise OSError("the power was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(restore.shutil, "rmtree", half)
+        with pytest.raises(OSError, match="power"):
+            restore.accept(one)
+    # There is no way back, and backups go on.
+    assert not one.is_held
+    with pytest.raises(host.BackupError, match="there is no way back"):
+        restore.take_back(one)
+    assert restore.accept(one)
+    assert tree(tmp_path) == {"data": "data", "objects": "objects"}
+    assert not one.accepting.exists()
+    assert not restore.accept(one)
+
+
+def test_what_cannot_be_restored_costs_nothing(tmp_path: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although a restore before it was never accepted."""
+    one = config(tmp_path)
+    for name in ("data", "data.before-restore"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "what").write_text(name)
+    monkeypatch.setattr(restic.Restic, "snapshots", lambda self: ALL)
+    with pytest.raises(host.BackupError, match="there is no complete backup 'typo'"):
+        restore.restore(one, "hub", "typo", None, "hub")
+
+    def no_room(*_arguments: Any) -> None:
+        (tmp_path / "data.restoring").mkdir()
+        raise host.BackupError("no room")
+
+    monkeypatch.setattr(restore, "fetch", no_room)
+    with pytest.raises(host.BackupError, match="no room"):
+        restore.restore(one, "hub", "latest", None, "hub")
+    assert tree(tmp_path) == {"data": "data", "data.before-restore": "data.before-restore"}
+    assert not (tmp_path / "data.restoring").exists()
+    assert ran == []
+
+
+def test_a_trial_needs_room_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = config(tmp_path)
+    fake = Fake(one, [])
+    monkeypatch.setattr(restic.Restic, "__call__", lambda self, *arguments: json.dumps({"total_size": 2**60}))
+    with pytest.raises(host.BackupError, match="takes 1073741824"):
+        restore.fetch(one, fake, FIRST, tmp_path / "state" / "verify", None)
+
+
+def test_a_signal_is_no_failure_that_is_waited_out() -> None:
+    assert not issubclass(host.Ended, Exception)
 
 
 def test_a_restore_asks_where_there_is_data(tmp_path: Path) -> None:
@@ -400,4 +478,4 @@ def test_a_restore_asks_where_there_is_data(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "PG_VERSION").write_text("17")
     with pytest.raises(host.BackupError, match="set restore_confirm to hub"):
-        restore.restore(one, "latest", None, "other")
+        restore.restore(one, "hub", "latest", None, "other")
