@@ -22,9 +22,9 @@ NETWORKS = {
     "opengeoai-data": {"traefik", "mlflow", "minio", "postgres"},
     "opengeoai-socket": {"socket-proxy", "traefik", "homepage"},
 }
-ROLES = ("stack", "docker", "socket_proxy", "traefik", "homepage", "rustdesk", "postgres", "minio", "mlflow")
+ROLES = ("stack", "docker", "socket_proxy", "traefik", "homepage", "rustdesk", "postgres", "minio", "mlflow", "backup")
 DATA = {
-    "postgres": {"/var/lib/opengeoai/postgres"},
+    "postgres": {"/var/lib/opengeoai/postgres", "/var/lib/opengeoai/postgres-wal"},
     "minio": {"/var/lib/opengeoai/minio"},
     "hbbs": {"/var/lib/opengeoai/rustdesk"},
     "hbbr": {"/var/lib/opengeoai/rustdesk"},
@@ -84,7 +84,7 @@ def test_mlflow_reaches_what_it_needs(host: Any, domain: str) -> None:
     assert reachable(host, "container:mlflow", needed) == dict.fromkeys(needed, "open")
 
 
-def test_data_lies_in_one_directory_a_service(host: Any) -> None:
+def test_data_lies_in_directories_of_the_service(host: Any) -> None:
     for name, container in docker_inspect(host, *SERVICES).items():
         mounts = container["Mounts"]
         assert {one["Type"] for one in mounts} <= {"bind", "tmpfs"}, f"{name} keeps data in a volume of the engine"
@@ -100,7 +100,7 @@ def test_every_data_path_is_a_variable(tmp_path: Path, host: Any) -> None:
     defaults: dict[str, Any] = {}
     for role in ROLES:
         defaults.update(yaml.safe_load((ROOT / "roles" / role / "defaults" / "main.yml").read_text()) or {})
-    paths = {name: f"/srv/chosen/{name}" for name in defaults if name.endswith("_data_dir") and name != "stack_data_dir"}
+    paths = {name: f"/srv/chosen/{name}" for name in defaults if name.endswith(("_data_dir", "_wal_dir")) and name != "stack_data_dir"}
     assert len(paths) >= 4
     files = [str(ROOT / "roles" / role / kind / "main.yml") for kind in ("defaults", "vars") for role in ROLES]
     plays = [
