@@ -398,14 +398,16 @@ def take_back(docker: Docker, plan: Plan, reason: str) -> str:
     """Bring back the old container and its data; what is returned is a report of what was wrong with the new one."""
     report = f"{plan.service}: {plan.image} was taken back, since {reason}"
     docker.remove(*(plan.service + suffix for suffix in (MIGRATION, OLD_SERVER, NEW_SERVER)))
+    returning = docker.inspect(plan.aside) is not None
+    if returning and docker.inspect(plan.service):
+        report += f"\n  The last lines of its log:\n{last_lines(docker, plan.service)}"
+        # Before its data are changed: the engine may start it again at any time, and it must not come upon the old ones.
+        docker.remove(plan.service)
     if plan.cluster:
         put_back(plan.cluster)
         for suffix in (NEW, SOCKETS):
             remove_path(plan.cluster + suffix)
-    if docker.inspect(plan.aside):
-        if docker.inspect(plan.service):
-            report += f"\n  The last lines of its log:\n{last_lines(docker, plan.service)}"
-            docker.remove(plan.service)
+    if returning:
         for path in plan.copies:
             if path in plan.absent:
                 remove_path(path)

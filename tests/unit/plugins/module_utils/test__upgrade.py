@@ -264,6 +264,27 @@ def test_an_upgrade_can_be_interrupted_behind_every_command(
     assert not over or kept == ("old" if image == "broken" else "new")
 
 
+class Restarting(Engine):
+    """Starts a new server again and again, which spoils the data that it finds."""
+
+    data: Path
+
+    def run(self, *arguments: str, stdin: str = "", timeout: float = 0) -> tuple[int, str, str]:
+        if self.containers.get("db", [""])[0] == "broken":
+            (self.data / "spoiled").write_text("by the new server")
+        return super().run(*arguments, stdin=stdin, timeout=timeout)
+
+
+def test_a_new_server_that_ends_again_and_again_never_finds_the_old_cluster(data: Path, journal: Path) -> None:
+    data.rename(f"{data}.before-upgrade")
+    data.mkdir()
+    docker = Restarting(**{"db": ("broken", True), "db.before-upgrade": ("old", False)})
+    docker.data = data
+    upgrade.take_back(docker, Plan("db", "old", "broken", 1.0, cluster=str(data), major_before="15"), "it ends again and again")
+    assert docker.containers == {"db": ["old", True]}
+    assert content(data.parent) == {"data/sub/a": "old"}
+
+
 def test_what_has_proven_itself_is_never_taken_back(data: Path, journal: Path) -> None:
     docker, one = engine(), plan(data, "new")
     begin(docker, one, {})
