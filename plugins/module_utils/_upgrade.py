@@ -62,6 +62,8 @@ class Plan:
     major_before: str = ""
     # What brings the data to the new version, run by the new image.
     migrate: tuple[str, ...] = ()
+    # The engine's identifier of the old container: another of its later name is none of this upgrade.
+    old_id: str = ""
 
     @classmethod
     def parse(cls, data: t.Mapping[str, t.Any]) -> Plan:
@@ -394,11 +396,17 @@ def _start(docker: Docker, names: t.Sequence[str]) -> None:
             docker.call("start", name)
 
 
+def _is_aside(docker: Docker, plan: Plan) -> bool:
+    """Whether this upgrade has set the old container aside."""
+    found = docker.inspect(plan.aside)
+    return found is not None and found["Id"] == plan.old_id
+
+
 def take_back(docker: Docker, plan: Plan, reason: str) -> str:
     """Bring back the old container and its data; what is returned is a report of what was wrong with the new one."""
     report = f"{plan.service}: {plan.image} was taken back, since {reason}"
     docker.remove(*(plan.service + suffix for suffix in (MIGRATION, OLD_SERVER, NEW_SERVER)))
-    returning = docker.inspect(plan.aside) is not None
+    returning = _is_aside(docker, plan)
     if returning and docker.inspect(plan.service):
         report += f"\n  The last lines of its log:\n{last_lines(docker, plan.service)}"
         # Before its data are changed: the engine may start it again at any time, and it must not come upon the old ones.
@@ -441,7 +449,7 @@ def recover(docker: Docker) -> str:
             clean(docker, plan)
             return f"{plan.service}: an interrupted upgrade to {plan.image} was ended"
         reason = "the upgrade was interrupted"
-        if docker.inspect(plan.aside) and docker.inspect(plan.service):
+        if _is_aside(docker, plan) and docker.inspect(plan.service):
             # Clients may have written to it, if it was healthy for a moment: rather forward than back.
             docker.run("start", plan.service)
             problem = finish(docker, plan)

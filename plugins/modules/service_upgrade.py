@@ -124,7 +124,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import (
     remove_path,
     take_back,
 )
-from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade_begin import begin, size_of, space_problem
+from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade_begin import begin, leftovers, size_of, space_problem
 
 # What the role `backup` leaves at the end of each backup, its settings, and its program.
 LAST_BACKUP = "/var/lib/opengeoai-backup/last.json"
@@ -201,6 +201,9 @@ def plan_of(docker: Docker, service: t.Mapping[str, t.Any], problems: list[str])
     elif before != wanted:
         plan = dataclasses.replace(plan, cluster=path, major_before=before, copies=tuple(one for one in plan.copies if one != path))
         problems += conversion_problems(docker, plan)
+    # In a check an interrupted upgrade is not ended first, and has set aside what its journal tells of.
+    if read_journal() is None:
+        problems += leftovers(docker, plan)
     paths = [*plan.copies, *([path] if plan.cluster else [])]
     if paths and (problem := space_problem(name, paths, size_of(paths), min(free(one) for one in paths))):
         problems.append(problem)

@@ -93,11 +93,13 @@ def test_a_converted_cluster_is_backed_up_anew(places: Path) -> None:
 class Engine(Docker):
     """Has a PostgreSQL with two extensions, and an image of version 17 that lacks one of them."""
 
-    def __init__(self, running: bool = True) -> None:
-        self.running = running
+    def __init__(self, running: bool = True, left: bool = False) -> None:
+        self.running, self.left = running, left
 
     def run(self, *arguments: str, stdin: str = "", timeout: float = 0) -> tuple[int, str, str]:
         command = " ".join(arguments)
+        if command.endswith(".before-upgrade") and not self.left:
+            return 1, "", "Error: No such container"
         if command.startswith("inspect"):
             return 0, json.dumps([{"Config": {"Image": "pg:15"}, "State": {"Running": self.running}}]), ""
         if command.startswith("image inspect --format {{json"):
@@ -163,6 +165,21 @@ def test_what_is_in_the_way_of_another_major_version(
 
 def test_nothing_is_planned_for_the_image_that_runs() -> None:
     assert service_upgrade.plan_of(Engine(), {"service": "postgres", "image": "pg:15", "cluster": ""}, []) is None
+
+
+def test_what_another_upgrade_has_left_is_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = {"service": "minio", "image": "minio:2", "cluster": ""}
+    problems: list[str] = []
+    service_upgrade.plan_of(Engine(left=True), service, problems)
+    assert problems == [
+        "minio.before-upgrade is there already, left by an upgrade that nothing else tells of: make sure that minio runs with its data, "
+        "and then remove it by `docker rm minio.before-upgrade`"
+    ]
+    # An interrupted upgrade is ended before a run looks at this; a check cannot do that.
+    monkeypatch.setattr(service_upgrade, "read_journal", lambda: (Plan("minio", "minio:1", "minio:2"), False))
+    problems = []
+    service_upgrade.plan_of(Engine(left=True), service, problems)
+    assert problems == []
 
 
 def run(capsys: pytest.CaptureFixture[str], **arguments: Any) -> dict[str, Any]:
