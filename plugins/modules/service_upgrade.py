@@ -220,7 +220,10 @@ def conversion_problems(docker: Docker, plan: Plan) -> list[str]:
         problems.append(f"{plan.kept_cluster} is there already, of an earlier upgrade: remove it by upgrade_remove_cluster: {name}")
     if not (docker.inspect(plan.service) or {"State": {}})["State"].get("Running"):
         return [*problems, f"{plan.service} does not run, so its extensions cannot be asked for: start it"]
-    return problems + extension_problems(docker, plan.service, plan.image)
+    try:
+        return problems + extension_problems(docker, plan.service, plan.image)
+    except UpgradeError as exc:
+        return [*problems, str(exc)]
 
 
 def free(path: str) -> int:
@@ -284,7 +287,14 @@ def step(module: AnsibleModule, docker: Docker, state: str) -> None:
         return
     plan, _proven = begun
     if state == "taken_back":
-        report = take_back(docker, plan, module.params["reason"])
+        reason = module.params["reason"]
+        try:
+            report = take_back(docker, plan, reason)
+        except UpgradeError as exc:
+            again = "run the playbook again, which goes on with that"
+            raise UpgradeError(
+                f"{plan.service}: {plan.image} could not be taken back: {exc}; {again}\n  It was to be taken back, since {reason}"
+            ) from exc
         module.fail_json(msg=report, lines=report.splitlines())
     problem = finish(docker, plan)
     if problem:

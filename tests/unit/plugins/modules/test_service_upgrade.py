@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.opengeoai.hub.plugins.module_utils import _upgrade
 from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import Docker, Plan, UpgradeError
 from ansible_collections.opengeoai.hub.plugins.modules import service_upgrade
 
@@ -163,6 +164,23 @@ def test_what_is_in_the_way_of_another_major_version(
     assert plan == Plan("postgres", "pg:15", "pg:17", cluster=str(data), major_before="15")
 
 
+class NoShell(Engine):
+    """The new image cannot be run."""
+
+    def run(self, *arguments: str, stdin: str = "", timeout: float = 0) -> tuple[int, str, str]:
+        if arguments[0] == "run":
+            return 127, "", "docker: Error response from daemon: exec: sh: not found\n"
+        return super().run(*arguments, stdin=stdin, timeout=timeout)
+
+
+def test_an_image_that_cannot_be_asked_is_not_one_that_lacks_extensions() -> None:
+    plan = Plan("postgres", "pg:15", "pg:17", cluster="/nowhere/postgres", major_before="15")
+    assert service_upgrade.conversion_problems(NoShell(), plan) == [
+        "pg:17 could not be asked which extensions it has; `docker run` ended with 127:\n"
+        "    docker: Error response from daemon: exec: sh: not found"
+    ]
+
+
 def test_nothing_is_planned_for_the_image_that_runs() -> None:
     assert service_upgrade.plan_of(Engine(), {"service": "postgres", "image": "pg:15", "cluster": ""}, []) is None
 
@@ -187,6 +205,21 @@ def run(capsys: pytest.CaptureFixture[str], **arguments: Any) -> dict[str, Any]:
         service_upgrade.main()
     result: dict[str, Any] = json.loads(capsys.readouterr().out)
     return result
+
+
+def test_a_taking_back_that_fails_does_not_hide_why_it_was_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def take_back(*_arguments: Any) -> str:
+        raise UpgradeError("`docker rename` ended with 1: no")
+
+    monkeypatch.setattr(_upgrade, "LOCK", tmp_path / "lock")
+    monkeypatch.setattr(service_upgrade, "read_journal", lambda: (Plan("minio", "minio:1", "minio:2"), False))
+    monkeypatch.setattr(service_upgrade, "take_back", take_back)
+    assert run(capsys, state="taken_back", reason="it has ended with exit code 3")["msg"] == (
+        "minio: minio:2 could not be taken back: `docker rename` ended with 1: no; run the playbook again, which goes on with that\n"
+        "  It was to be taken back, since it has ended with exit code 3"
+    )
 
 
 def test_an_old_cluster_is_removed_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
