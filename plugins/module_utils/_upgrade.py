@@ -252,12 +252,19 @@ def database_aside(name: str) -> str:
 
 
 def sql_to_copy(name: str) -> str:
-    """Statements for psql that copy a database with its owner and rights; the server makes a copy whole or not at all."""
+    """Statements for psql that copy a database with its owner and rights; the server makes a copy whole or not at all.
+
+    Nobody gets in meanwhile, not even the superuser, who counts rows for a backup: a copy needs a database that nobody uses. It is made of
+    files, and not through the WAL, which would be archived; older servers know no other way, nor the word for it.
+    """
     source, aside = literal(name), literal(database_aside(name))
     return f"""
+SELECT CASE WHEN current_setting('server_version_num')::int >= 150000 THEN 'STRATEGY FILE_COPY' ELSE '' END AS strategy \\gset
 DROP DATABASE IF EXISTS {identifier(database_aside(name))};
+ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS false;
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = {source};
-CREATE DATABASE {identifier(database_aside(name))} TEMPLATE {identifier(name)} ALLOW_CONNECTIONS false;
+CREATE DATABASE {identifier(database_aside(name))} TEMPLATE {identifier(name)} ALLOW_CONNECTIONS false :strategy;
+ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true;
 SELECT format('ALTER DATABASE %I OWNER TO %I', {aside}, pg_get_userbyid(datdba)) FROM pg_database WHERE datname = {source} \\gexec
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', {aside}) FROM pg_database WHERE datname = {source} AND datacl IS NOT NULL \\gexec
 SELECT format('GRANT %s ON DATABASE %I TO %s', privilege_type, {aside},
@@ -280,8 +287,11 @@ ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true;
 
 
 def sql_to_forget(name: str) -> str:
-    """Statements for psql that remove a copy."""
-    return f"DROP DATABASE IF EXISTS {identifier(database_aside(name))};\n"
+    """Statements for psql that remove a copy, and open what was closed while it was made."""
+    return f"""
+DROP DATABASE IF EXISTS {identifier(database_aside(name))};
+SELECT format('ALTER DATABASE %I ALLOW_CONNECTIONS true', datname) FROM pg_database WHERE datname = {literal(name)} \\gexec
+"""
 
 
 def psql(docker: Docker, sql: str) -> None:
@@ -472,6 +482,7 @@ __all__ = (
     "finish",
     "indented",
     "last_lines",
+    "literal",
     "psql",
     "read_journal",
     "recover",

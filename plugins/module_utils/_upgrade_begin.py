@@ -23,6 +23,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import (
     UpgradeError,
     copy_aside,
     indented,
+    literal,
     psql,
     sql_to_copy,
     write_journal,
@@ -39,6 +40,16 @@ def size_of(paths: t.Iterable[str]) -> int:
         return 0
     done = subprocess.run(["du", "--summarize", "--block-size=1", *there], capture_output=True, text=True, check=False)
     return sum(int(line.split()[0]) for line in done.stdout.splitlines())
+
+
+def size_of_databases(docker: Docker, names: t.Iterable[str]) -> int:
+    """Bytes that databases take.
+
+    :raises UpgradeError: if the server cannot be asked.
+    """
+    listed = ", ".join(map(literal, names))
+    sql = f"SELECT coalesce(sum(pg_database_size(datname)), 0) FROM pg_database WHERE datname IN ({listed})"
+    return int(docker.call("exec", "postgres", "psql", "-U", "postgres", "-d", "postgres", "-XqAt", "-c", sql))
 
 
 def space_problem(service: str, paths: t.Sequence[str], needed: int, free: int) -> str:
@@ -101,4 +112,4 @@ def migrate(docker: Docker, plan: Plan, container: t.Mapping[str, t.Any]) -> Non
         raise UpgradeError(f"`{' '.join(plan.migrate)}` of {plan.image} ended with {code}; its last lines:\n{indented(output + errors)}")
 
 
-__all__ = ("begin", "leftovers", "size_of", "space_problem")
+__all__ = ("begin", "leftovers", "size_of", "size_of_databases", "space_problem")

@@ -124,7 +124,13 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import (
     remove_path,
     take_back,
 )
-from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade_begin import begin, leftovers, size_of, space_problem
+from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade_begin import (
+    begin,
+    leftovers,
+    size_of,
+    size_of_databases,
+    space_problem,
+)
 
 # What the role `backup` leaves at the end of each backup, its settings, and its program.
 LAST_BACKUP = "/var/lib/opengeoai-backup/last.json"
@@ -210,6 +216,17 @@ def plan_of(docker: Docker, service: t.Mapping[str, t.Any], problems: list[str])
     return plan
 
 
+def databases_problem(docker: Docker, plan: Plan, cluster: str) -> str:
+    """Empty if there is room for copies of databases in the cluster, else what is wrong."""
+    if not plan.databases or not cluster:
+        return ""
+    names = [f"database {name}" for name in plan.databases]
+    try:
+        return space_problem(plan.service, names, size_of_databases(docker, plan.databases), free(f"{cluster}/base"))
+    except UpgradeError as exc:
+        return f"{plan.service}: PostgreSQL cannot be asked how much its databases take, so start it: {exc}"
+
+
 def conversion_problems(docker: Docker, plan: Plan) -> list[str]:
     """What is in the way of bringing data to another major version of PostgreSQL."""
     problems = []
@@ -244,6 +261,8 @@ def check(module: AnsibleModule, docker: Docker) -> None:
     """State `checked`."""
     problems: list[str] = []
     plans = {plan.service: plan for service in module.params["services"] if (plan := plan_of(docker, service, problems))}
+    cluster = next((service["cluster"] for service in module.params["services"] if service["service"] == "postgres"), "")
+    problems += [problem for plan in plans.values() if (problem := databases_problem(docker, plan, cluster))]
     lines = [describe(plan) for plan in plans.values()] or ["All services run the wanted images."]
     missing = [plan.image for plan in plans.values() if docker.run("image", "inspect", plan.image)[0]]
     if missing:

@@ -58,6 +58,22 @@ def test_names_in_sql() -> None:
     assert "RENAME TO %I', datname, 'we\"ird''') FROM" in upgrade.sql_to_put_back(name)
 
 
+def test_nobody_gets_into_a_database_while_it_is_copied() -> None:
+    lines = upgrade.sql_to_copy("mlflow").splitlines()
+    close, leave, copy, reopen = (
+        lines.index('ALTER DATABASE "mlflow" ALLOW_CONNECTIONS false;'),
+        lines.index("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'mlflow';"),
+        lines.index('CREATE DATABASE "mlflow.before-upgrade" TEMPLATE "mlflow" ALLOW_CONNECTIONS false :strategy;'),
+        lines.index('ALTER DATABASE "mlflow" ALLOW_CONNECTIONS true;'),
+    )
+    assert close < leave < copy < reopen
+    # An upgrade that is interrupted between them forgets the copy.
+    reopening = "SELECT format('ALTER DATABASE %I ALLOW_CONNECTIONS true', datname) FROM pg_database WHERE datname = 'mlflow' \\gexec"
+    assert reopening in upgrade.sql_to_forget("mlflow")
+    # Older servers do not know the word.
+    assert "server_version_num')::int >= 150000 THEN 'STRATEGY FILE_COPY' ELSE '' END AS strategy \\gset" in lines[1]
+
+
 def test_space_problem() -> None:
     gib = 2**30
     assert space_problem("postgres", ["/data/pg"], 2 * gib, 3 * gib) == ""

@@ -181,6 +181,59 @@ def test_an_image_that_cannot_be_asked_is_not_one_that_lacks_extensions() -> Non
     ]
 
 
+class Sized(Docker):
+    """A PostgreSQL with databases of 3 GiB, or none that runs."""
+
+    def __init__(self, running: bool) -> None:
+        self.running = running
+
+    def run(self, *arguments: str, stdin: str = "", timeout: float = 0) -> tuple[int, str, str]:
+        command = " ".join(arguments)
+        if command == "inspect --type container mlflow":
+            return 0, json.dumps([{"Config": {"Image": "mlflow:1"}}]), ""
+        if command.startswith("inspect"):
+            return 1, "", "Error: No such container"
+        if command.startswith("exec postgres"):
+            assert "sum(pg_database_size(datname))" in command
+            assert "datname IN ('mlflow', 'mlflow_auth')" in command
+            return (0, f"{3 * 2**30}\n", "") if self.running else (1, "", "container is not running\n")
+        return 0, "", ""
+
+
+@pytest.mark.parametrize(
+    ("running", "free", "expected"),
+    [
+        (True, 4 * 2**30, []),
+        (
+            True,
+            3 * 2**30,
+            [
+                "mlflow: its data (database mlflow, database mlflow_auth) are kept aside meanwhile, which takes 3.0 GiB and some room "
+                "beside it, and 3.0 GiB are free: free some"
+            ],
+        ),
+        (
+            False,
+            4 * 2**30,
+            [
+                "mlflow: PostgreSQL cannot be asked how much its databases take, so start it: "
+                "`docker exec postgres` ended with 1: container is not running"
+            ],
+        ),
+    ],
+)
+def test_databases_that_are_copied_need_room_too(
+    running: bool, free: int, expected: list[str], places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mlflow = {"service": "mlflow", "image": "mlflow:2", "cluster": "", "databases": ["mlflow", "mlflow_auth"]}
+    monkeypatch.setattr(service_upgrade, "Docker", lambda: Sized(running))
+    # The copy is made in the cluster, which may be a mount.
+    monkeypatch.setattr(service_upgrade, "free", lambda path: free if path == "/data/postgres/base" else 0)
+    done = run(capsys, state="checked", services=[{"service": "postgres", "image": "", "cluster": "/data/postgres"}, mlflow])
+    said = "This cannot be upgraded, and no service was touched:\n- " + "\n- ".join(expected)
+    assert done.get("msg", "") == (said if expected else "")
+
+
 def test_nothing_is_planned_for_the_image_that_runs() -> None:
     assert service_upgrade.plan_of(Engine(), {"service": "postgres", "image": "pg:15", "cluster": ""}, []) is None
 
