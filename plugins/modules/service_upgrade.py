@@ -188,7 +188,9 @@ def backup_of_converted(plan: Plan) -> list[str]:
     if not plan.cluster or not backs_up():
         return []
     problem = back_up()
-    return [f"WARNING: the new cluster has no backup yet: {problem}" if problem else "A first backup of the new cluster was made."]
+    made = f"WARNING: the new cluster has no backup yet: {problem}" if problem else "A first backup of the new cluster was made."
+    wanted = f"{plan.service}_image to one of PostgreSQL {plan.major_before}"
+    return [made, f"To restore a backup of before, set {wanted} first: docs/decisions/upgrade.md."]
 
 
 def plan_of(docker: Docker, service: t.Mapping[str, t.Any], problems: list[str]) -> Plan | None:

@@ -86,9 +86,10 @@ def test_a_converted_cluster_is_backed_up_anew(places: Path) -> None:
     switch(places, "/var/backups/hub")
     program(places, 'test "$*" = full')
     assert service_upgrade.backup_of_converted(same) == []
-    assert service_upgrade.backup_of_converted(other) == ["A first backup of the new cluster was made."]
+    limit = "To restore a backup of before, set postgres_image to one of PostgreSQL 15 first: docs/decisions/upgrade.md."
+    assert service_upgrade.backup_of_converted(other) == ["A first backup of the new cluster was made.", limit]
     program(places, "exit 1")
-    assert service_upgrade.backup_of_converted(other) == ["WARNING: the new cluster has no backup yet: it ended with 1"]
+    assert service_upgrade.backup_of_converted(other) == ["WARNING: the new cluster has no backup yet: it ended with 1", limit]
 
 
 class Engine(Docker):
