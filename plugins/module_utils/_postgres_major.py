@@ -25,6 +25,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import (
     Plan,
     UpgradeError,
     copy_path,
+    indented,
     last_lines,
     remove_path,
 )
@@ -98,7 +99,10 @@ def conninfo(**words: str) -> str:
 
 
 def extension_problems(docker: Docker, service: str, image: str) -> list[str]:
-    """Extensions in use that the new image lacks; asked of the server that runs."""
+    """Extensions in use that the new image lacks; asked of the server that runs.
+
+    :raises UpgradeError: if one of both cannot be asked.
+    """
     words = ("exec", service, *_PSQL, "-U", "postgres", "-d")
     names = json.loads(docker.call(*words, "postgres", "-c", "SELECT json_agg(datname) FROM pg_database WHERE datallowconn"))
     wanted = {
@@ -106,7 +110,9 @@ def extension_problems(docker: Docker, service: str, image: str) -> list[str]:
         for name in names
     }
     listing = "find / -xdev -path '*/extension/*.control'"
-    files = docker.run("run", "--rm", "--network", "none", "--user", "0", "--entrypoint", "sh", image, "-c", listing)[1]
+    code, files, errors = docker.run("run", "--rm", "--network", "none", "--user", "0", "--entrypoint", "sh", image, "-c", listing)
+    if code:
+        raise UpgradeError(f"{image} could not be asked which extensions it has; `docker run` ended with {code}:\n{indented(errors)}")
     return missing_extensions(wanted, files)
 
 

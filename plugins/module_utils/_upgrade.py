@@ -62,6 +62,8 @@ class Plan:
     major_before: str = ""
     # What brings the data to the new version, run by the new image.
     migrate: tuple[str, ...] = ()
+    # The engine's identifier of the old container: another of its later name is none of this upgrade.
+    old_id: str = ""
 
     @classmethod
     def parse(cls, data: t.Mapping[str, t.Any]) -> Plan:
@@ -250,12 +252,19 @@ def database_aside(name: str) -> str:
 
 
 def sql_to_copy(name: str) -> str:
-    """Statements for psql that copy a database with its owner and rights; the server makes a copy whole or not at all."""
+    """Statements for psql that copy a database with its owner and rights; the server makes a copy whole or not at all.
+
+    Nobody gets in meanwhile, not even the superuser, who counts rows for a backup: a copy needs a database that nobody uses. It is made of
+    files, and not through the WAL, which would be archived; older servers know no other way, nor the word for it.
+    """
     source, aside = literal(name), literal(database_aside(name))
     return f"""
+SELECT CASE WHEN current_setting('server_version_num')::int >= 150000 THEN 'STRATEGY FILE_COPY' ELSE '' END AS strategy \\gset
 DROP DATABASE IF EXISTS {identifier(database_aside(name))};
+ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS false;
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = {source};
-CREATE DATABASE {identifier(database_aside(name))} TEMPLATE {identifier(name)} ALLOW_CONNECTIONS false;
+CREATE DATABASE {identifier(database_aside(name))} TEMPLATE {identifier(name)} ALLOW_CONNECTIONS false :strategy;
+ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true;
 SELECT format('ALTER DATABASE %I OWNER TO %I', {aside}, pg_get_userbyid(datdba)) FROM pg_database WHERE datname = {source} \\gexec
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', {aside}) FROM pg_database WHERE datname = {source} AND datacl IS NOT NULL \\gexec
 SELECT format('GRANT %s ON DATABASE %I TO %s', privilege_type, {aside},
@@ -278,8 +287,11 @@ ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true;
 
 
 def sql_to_forget(name: str) -> str:
-    """Statements for psql that remove a copy."""
-    return f"DROP DATABASE IF EXISTS {identifier(database_aside(name))};\n"
+    """Statements for psql that remove a copy, and open what was closed while it was made."""
+    return f"""
+DROP DATABASE IF EXISTS {identifier(database_aside(name))};
+SELECT format('ALTER DATABASE %I ALLOW_CONNECTIONS true', datname) FROM pg_database WHERE datname = {literal(name)} \\gexec
+"""
 
 
 def psql(docker: Docker, sql: str) -> None:
@@ -394,18 +406,26 @@ def _start(docker: Docker, names: t.Sequence[str]) -> None:
             docker.call("start", name)
 
 
+def _is_aside(docker: Docker, plan: Plan) -> bool:
+    """Whether this upgrade has set the old container aside."""
+    found = docker.inspect(plan.aside)
+    return found is not None and found["Id"] == plan.old_id
+
+
 def take_back(docker: Docker, plan: Plan, reason: str) -> str:
     """Bring back the old container and its data; what is returned is a report of what was wrong with the new one."""
     report = f"{plan.service}: {plan.image} was taken back, since {reason}"
     docker.remove(*(plan.service + suffix for suffix in (MIGRATION, OLD_SERVER, NEW_SERVER)))
+    returning = _is_aside(docker, plan)
+    if returning and docker.inspect(plan.service):
+        report += f"\n  The last lines of its log:\n{last_lines(docker, plan.service)}"
+        # Before its data are changed: the engine may start it again at any time, and it must not come upon the old ones.
+        docker.remove(plan.service)
     if plan.cluster:
         put_back(plan.cluster)
         for suffix in (NEW, SOCKETS):
             remove_path(plan.cluster + suffix)
-    if docker.inspect(plan.aside):
-        if docker.inspect(plan.service):
-            report += f"\n  The last lines of its log:\n{last_lines(docker, plan.service)}"
-            docker.remove(plan.service)
+    if returning:
         for path in plan.copies:
             if path in plan.absent:
                 remove_path(path)
@@ -439,7 +459,7 @@ def recover(docker: Docker) -> str:
             clean(docker, plan)
             return f"{plan.service}: an interrupted upgrade to {plan.image} was ended"
         reason = "the upgrade was interrupted"
-        if docker.inspect(plan.aside) and docker.inspect(plan.service):
+        if _is_aside(docker, plan) and docker.inspect(plan.service):
             # Clients may have written to it, if it was healthy for a moment: rather forward than back.
             docker.run("start", plan.service)
             problem = finish(docker, plan)
@@ -462,6 +482,7 @@ __all__ = (
     "finish",
     "indented",
     "last_lines",
+    "literal",
     "psql",
     "read_journal",
     "recover",

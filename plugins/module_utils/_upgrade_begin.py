@@ -14,6 +14,7 @@ import typing as t
 from ansible_collections.opengeoai.hub.plugins.module_utils._postgres_major import convert
 from ansible_collections.opengeoai.hub.plugins.module_utils._throwaway_container import create_arguments
 from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import (
+    ASIDE,
     GIB,
     LONG,
     MIGRATION,
@@ -22,6 +23,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import (
     UpgradeError,
     copy_aside,
     indented,
+    literal,
     psql,
     sql_to_copy,
     write_journal,
@@ -40,6 +42,16 @@ def size_of(paths: t.Iterable[str]) -> int:
     return sum(int(line.split()[0]) for line in done.stdout.splitlines())
 
 
+def size_of_databases(docker: Docker, names: t.Iterable[str]) -> int:
+    """Bytes that databases take.
+
+    :raises UpgradeError: if the server cannot be asked.
+    """
+    listed = ", ".join(map(literal, names))
+    sql = f"SELECT coalesce(sum(pg_database_size(datname)), 0) FROM pg_database WHERE datname IN ({listed})"
+    return int(docker.call("exec", "postgres", "psql", "-U", "postgres", "-d", "postgres", "-XqAt", "-c", sql))
+
+
 def space_problem(service: str, paths: t.Sequence[str], needed: int, free: int) -> str:
     """Empty if there is room for what is copied, else what is wrong."""
     if needed + MARGIN <= free:
@@ -50,11 +62,26 @@ def space_problem(service: str, paths: t.Sequence[str], needed: int, free: int) 
     )
 
 
+def leftovers(docker: Docker, plan: Plan) -> list[str]:
+    """A message for each thing that has a name which this upgrade will give: what would be taken back is not to be of another one."""
+    there = [(plan.aside, f"docker rm {plan.aside}")] if docker.inspect(plan.aside) else []
+    paths = (path + ASIDE for path in (*plan.copies, plan.cluster) if path)
+    there += [(path, f"rm -r {path}") for path in paths if os.path.lexists(path)]
+    return [
+        f"{name} is there already, left by an upgrade that nothing else tells of: make sure that {plan.service} runs with its data, "
+        f"and then remove it by `{mend}`"
+        for name, mend in there
+    ]
+
+
 def begin(docker: Docker, plan: Plan, container: t.Mapping[str, t.Any]) -> None:
     """Stop the old container, keep its data aside, rename it, and let the new image bring the data to its version.
 
     :raises UpgradeError: if it cannot; take_back() is for that.
     """
+    if problems := leftovers(docker, plan):
+        raise UpgradeError("\n".join(problems))
+    plan = dataclasses.replace(plan, old_id=(docker.inspect(plan.service) or {}).get("Id", ""))
     write_journal(plan, proven=False)
     for name in (*reversed(plan.dependents), plan.service):
         if docker.inspect(name):
@@ -85,4 +112,4 @@ def migrate(docker: Docker, plan: Plan, container: t.Mapping[str, t.Any]) -> Non
         raise UpgradeError(f"`{' '.join(plan.migrate)}` of {plan.image} ended with {code}; its last lines:\n{indented(output + errors)}")
 
 
-__all__ = ("begin", "size_of", "space_problem")
+__all__ = ("begin", "leftovers", "size_of", "size_of_databases", "space_problem")

@@ -124,7 +124,13 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import (
     remove_path,
     take_back,
 )
-from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade_begin import begin, size_of, space_problem
+from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade_begin import (
+    begin,
+    leftovers,
+    size_of,
+    size_of_databases,
+    space_problem,
+)
 
 # What the role `backup` leaves at the end of each backup, its settings, and its program.
 LAST_BACKUP = "/var/lib/opengeoai-backup/last.json"
@@ -182,7 +188,9 @@ def backup_of_converted(plan: Plan) -> list[str]:
     if not plan.cluster or not backs_up():
         return []
     problem = back_up()
-    return [f"WARNING: the new cluster has no backup yet: {problem}" if problem else "A first backup of the new cluster was made."]
+    made = f"WARNING: the new cluster has no backup yet: {problem}" if problem else "A first backup of the new cluster was made."
+    wanted = f"{plan.service}_image to one of PostgreSQL {plan.major_before}"
+    return [made, f"To restore a backup of before, set {wanted} first: docs/decisions/upgrade.md."]
 
 
 def plan_of(docker: Docker, service: t.Mapping[str, t.Any], problems: list[str]) -> Plan | None:
@@ -201,10 +209,24 @@ def plan_of(docker: Docker, service: t.Mapping[str, t.Any], problems: list[str])
     elif before != wanted:
         plan = dataclasses.replace(plan, cluster=path, major_before=before, copies=tuple(one for one in plan.copies if one != path))
         problems += conversion_problems(docker, plan)
+    # In a check an interrupted upgrade is not ended first, and has set aside what its journal tells of.
+    if read_journal() is None:
+        problems += leftovers(docker, plan)
     paths = [*plan.copies, *([path] if plan.cluster else [])]
     if paths and (problem := space_problem(name, paths, size_of(paths), min(free(one) for one in paths))):
         problems.append(problem)
     return plan
+
+
+def databases_problem(docker: Docker, plan: Plan, cluster: str) -> str:
+    """Empty if there is room for copies of databases in the cluster, else what is wrong."""
+    if not plan.databases or not cluster:
+        return ""
+    names = [f"database {name}" for name in plan.databases]
+    try:
+        return space_problem(plan.service, names, size_of_databases(docker, plan.databases), free(f"{cluster}/base"))
+    except UpgradeError as exc:
+        return f"{plan.service}: PostgreSQL cannot be asked how much its databases take, so start it: {exc}"
 
 
 def conversion_problems(docker: Docker, plan: Plan) -> list[str]:
@@ -217,7 +239,10 @@ def conversion_problems(docker: Docker, plan: Plan) -> list[str]:
         problems.append(f"{plan.kept_cluster} is there already, of an earlier upgrade: remove it by upgrade_remove_cluster: {name}")
     if not (docker.inspect(plan.service) or {"State": {}})["State"].get("Running"):
         return [*problems, f"{plan.service} does not run, so its extensions cannot be asked for: start it"]
-    return problems + extension_problems(docker, plan.service, plan.image)
+    try:
+        return problems + extension_problems(docker, plan.service, plan.image)
+    except UpgradeError as exc:
+        return [*problems, str(exc)]
 
 
 def free(path: str) -> int:
@@ -238,6 +263,8 @@ def check(module: AnsibleModule, docker: Docker) -> None:
     """State `checked`."""
     problems: list[str] = []
     plans = {plan.service: plan for service in module.params["services"] if (plan := plan_of(docker, service, problems))}
+    cluster = next((service["cluster"] for service in module.params["services"] if service["service"] == "postgres"), "")
+    problems += [problem for plan in plans.values() if (problem := databases_problem(docker, plan, cluster))]
     lines = [describe(plan) for plan in plans.values()] or ["All services run the wanted images."]
     missing = [plan.image for plan in plans.values() if docker.run("image", "inspect", plan.image)[0]]
     if missing:
@@ -281,7 +308,14 @@ def step(module: AnsibleModule, docker: Docker, state: str) -> None:
         return
     plan, _proven = begun
     if state == "taken_back":
-        report = take_back(docker, plan, module.params["reason"])
+        reason = module.params["reason"]
+        try:
+            report = take_back(docker, plan, reason)
+        except UpgradeError as exc:
+            again = "run the playbook again, which goes on with that"
+            raise UpgradeError(
+                f"{plan.service}: {plan.image} could not be taken back: {exc}; {again}\n  It was to be taken back, since {reason}"
+            ) from exc
         module.fail_json(msg=report, lines=report.splitlines())
     problem = finish(docker, plan)
     if problem:

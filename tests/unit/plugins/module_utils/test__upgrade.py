@@ -58,6 +58,22 @@ def test_names_in_sql() -> None:
     assert "RENAME TO %I', datname, 'we\"ird''') FROM" in upgrade.sql_to_put_back(name)
 
 
+def test_nobody_gets_into_a_database_while_it_is_copied() -> None:
+    lines = upgrade.sql_to_copy("mlflow").splitlines()
+    close, leave, copy, reopen = (
+        lines.index('ALTER DATABASE "mlflow" ALLOW_CONNECTIONS false;'),
+        lines.index("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'mlflow';"),
+        lines.index('CREATE DATABASE "mlflow.before-upgrade" TEMPLATE "mlflow" ALLOW_CONNECTIONS false :strategy;'),
+        lines.index('ALTER DATABASE "mlflow" ALLOW_CONNECTIONS true;'),
+    )
+    assert close < leave < copy < reopen
+    # An upgrade that is interrupted between them forgets the copy.
+    reopening = "SELECT format('ALTER DATABASE %I ALLOW_CONNECTIONS true', datname) FROM pg_database WHERE datname = 'mlflow' \\gexec"
+    assert reopening in upgrade.sql_to_forget("mlflow")
+    # Older servers do not know the word.
+    assert "server_version_num')::int >= 150000 THEN 'STRATEGY FILE_COPY' ELSE '' END AS strategy \\gset" in lines[1]
+
+
 def test_space_problem() -> None:
     gib = 2**30
     assert space_problem("postgres", ["/data/pg"], 2 * gib, 3 * gib) == ""
@@ -165,7 +181,8 @@ class Engine(upgrade.Docker):
                 return 1, "", f"Error: No such container: {name}"
             image, up = self.containers[name]
             up = up and image != "broken"
-            return 0, json.dumps([state("running" if up else "exited", "healthy" if up else None, 0 if up else 3)]), ""
+            found = state("running" if up else "exited", "healthy" if up else None, 0 if up else 3)
+            return 0, json.dumps([{**found, "Id": f"id of {image}"}]), ""
         if command == "logs":
             return 0, "", "the last line\n"
         if command == "rm":
@@ -229,7 +246,7 @@ def test_an_upgrade_to_a_broken_image(data: Path, journal: Path) -> None:
 
 
 @pytest.mark.parametrize("image", ["new", "broken"])
-@pytest.mark.parametrize("calls", range(16))
+@pytest.mark.parametrize("calls", range(20))
 def test_an_upgrade_can_be_interrupted_behind_every_command(
     image: str, calls: int, data: Path, journal: Path, interrupted: Callable[..., AbstractContextManager[None]]
 ) -> None:
@@ -262,6 +279,47 @@ def test_an_upgrade_can_be_interrupted_behind_every_command(
     expected = {"data/sub/a": "old"} if kept == "old" else {"data/sub/a": "new", "new": "new"}
     assert content(data.parent) == expected
     assert not over or kept == ("old" if image == "broken" else "new")
+
+
+def test_what_another_upgrade_has_left_is_not_touched(data: Path, journal: Path) -> None:
+    docker = Engine(**{"db": ("old", True), "web": ("web", True), "db.before-upgrade": ("ancient", False)})
+    Path(f"{data}.before-upgrade").mkdir()
+    words = "is there already, left by an upgrade that nothing else tells of: make sure that db runs with its data, and then remove it by"
+    with pytest.raises(UpgradeError) as caught:
+        begin(docker, plan(data, "new"), {})
+    assert str(caught.value) == (
+        f"db.before-upgrade {words} `docker rm db.before-upgrade`\n{data}.before-upgrade {words} `rm -r {data}.before-upgrade`"
+    )
+    assert upgrade.read_journal() is None
+    assert docker.containers == {"db": ["old", True], "web": ["web", True], "db.before-upgrade": ["ancient", False]}
+
+
+def test_only_the_container_that_was_set_aside_comes_back(data: Path, journal: Path) -> None:
+    docker = Engine(**{"db": ("old", False), "web": ("web", True), "db.before-upgrade": ("ancient", False)})
+    upgrade.write_journal(Plan("db", "old", "new", 1.0, old_id="id of old"), proven=False)
+    upgrade.recover(docker)
+    assert docker.containers == {"db": ["old", True], "web": ["web", True], "db.before-upgrade": ["ancient", False]}
+
+
+class Restarting(Engine):
+    """Starts a new server again and again, which spoils the data that it finds."""
+
+    data: Path
+
+    def run(self, *arguments: str, stdin: str = "", timeout: float = 0) -> tuple[int, str, str]:
+        if self.containers.get("db", [""])[0] == "broken":
+            (self.data / "spoiled").write_text("by the new server")
+        return super().run(*arguments, stdin=stdin, timeout=timeout)
+
+
+def test_a_new_server_that_ends_again_and_again_never_finds_the_old_cluster(data: Path, journal: Path) -> None:
+    data.rename(f"{data}.before-upgrade")
+    data.mkdir()
+    docker = Restarting(**{"db": ("broken", True), "db.before-upgrade": ("old", False)})
+    docker.data = data
+    upgrade.take_back(docker, Plan("db", "old", "broken", 1.0, cluster=str(data), major_before="15", old_id="id of old"), "it ends again")
+    assert docker.containers == {"db": ["old", True]}
+    assert content(data.parent) == {"data/sub/a": "old"}
 
 
 def test_what_has_proven_itself_is_never_taken_back(data: Path, journal: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.opengeoai.hub.plugins.module_utils import _upgrade
 from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import Docker, Plan, UpgradeError
 from ansible_collections.opengeoai.hub.plugins.modules import service_upgrade
 
@@ -85,19 +86,22 @@ def test_a_converted_cluster_is_backed_up_anew(places: Path) -> None:
     switch(places, "/var/backups/hub")
     program(places, 'test "$*" = full')
     assert service_upgrade.backup_of_converted(same) == []
-    assert service_upgrade.backup_of_converted(other) == ["A first backup of the new cluster was made."]
+    limit = "To restore a backup of before, set postgres_image to one of PostgreSQL 15 first: docs/decisions/upgrade.md."
+    assert service_upgrade.backup_of_converted(other) == ["A first backup of the new cluster was made.", limit]
     program(places, "exit 1")
-    assert service_upgrade.backup_of_converted(other) == ["WARNING: the new cluster has no backup yet: it ended with 1"]
+    assert service_upgrade.backup_of_converted(other) == ["WARNING: the new cluster has no backup yet: it ended with 1", limit]
 
 
 class Engine(Docker):
     """Has a PostgreSQL with two extensions, and an image of version 17 that lacks one of them."""
 
-    def __init__(self, running: bool = True) -> None:
-        self.running = running
+    def __init__(self, running: bool = True, left: bool = False) -> None:
+        self.running, self.left = running, left
 
     def run(self, *arguments: str, stdin: str = "", timeout: float = 0) -> tuple[int, str, str]:
         command = " ".join(arguments)
+        if command.endswith(".before-upgrade") and not self.left:
+            return 1, "", "Error: No such container"
         if command.startswith("inspect"):
             return 0, json.dumps([{"Config": {"Image": "pg:15"}, "State": {"Running": self.running}}]), ""
         if command.startswith("image inspect --format {{json"):
@@ -161,8 +165,93 @@ def test_what_is_in_the_way_of_another_major_version(
     assert plan == Plan("postgres", "pg:15", "pg:17", cluster=str(data), major_before="15")
 
 
+class NoShell(Engine):
+    """The new image cannot be run."""
+
+    def run(self, *arguments: str, stdin: str = "", timeout: float = 0) -> tuple[int, str, str]:
+        if arguments[0] == "run":
+            return 127, "", "docker: Error response from daemon: exec: sh: not found\n"
+        return super().run(*arguments, stdin=stdin, timeout=timeout)
+
+
+def test_an_image_that_cannot_be_asked_is_not_one_that_lacks_extensions() -> None:
+    plan = Plan("postgres", "pg:15", "pg:17", cluster="/nowhere/postgres", major_before="15")
+    assert service_upgrade.conversion_problems(NoShell(), plan) == [
+        "pg:17 could not be asked which extensions it has; `docker run` ended with 127:\n"
+        "    docker: Error response from daemon: exec: sh: not found"
+    ]
+
+
+class Sized(Docker):
+    """A PostgreSQL with databases of 3 GiB, or none that runs."""
+
+    def __init__(self, running: bool) -> None:
+        self.running = running
+
+    def run(self, *arguments: str, stdin: str = "", timeout: float = 0) -> tuple[int, str, str]:
+        command = " ".join(arguments)
+        if command == "inspect --type container mlflow":
+            return 0, json.dumps([{"Config": {"Image": "mlflow:1"}}]), ""
+        if command.startswith("inspect"):
+            return 1, "", "Error: No such container"
+        if command.startswith("exec postgres"):
+            assert "sum(pg_database_size(datname))" in command
+            assert "datname IN ('mlflow', 'mlflow_auth')" in command
+            return (0, f"{3 * 2**30}\n", "") if self.running else (1, "", "container is not running\n")
+        return 0, "", ""
+
+
+@pytest.mark.parametrize(
+    ("running", "free", "expected"),
+    [
+        (True, 4 * 2**30, []),
+        (
+            True,
+            3 * 2**30,
+            [
+                "mlflow: its data (database mlflow, database mlflow_auth) are kept aside meanwhile, which takes 3.0 GiB and some room "
+                "beside it, and 3.0 GiB are free: free some"
+            ],
+        ),
+        (
+            False,
+            4 * 2**30,
+            [
+                "mlflow: PostgreSQL cannot be asked how much its databases take, so start it: "
+                "`docker exec postgres` ended with 1: container is not running"
+            ],
+        ),
+    ],
+)
+def test_databases_that_are_copied_need_room_too(
+    running: bool, free: int, expected: list[str], places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mlflow = {"service": "mlflow", "image": "mlflow:2", "cluster": "", "databases": ["mlflow", "mlflow_auth"]}
+    monkeypatch.setattr(service_upgrade, "Docker", lambda: Sized(running))
+    # The copy is made in the cluster, which may be a mount.
+    monkeypatch.setattr(service_upgrade, "free", lambda path: free if path == "/data/postgres/base" else 0)
+    done = run(capsys, state="checked", services=[{"service": "postgres", "image": "", "cluster": "/data/postgres"}, mlflow])
+    said = "This cannot be upgraded, and no service was touched:\n- " + "\n- ".join(expected)
+    assert done.get("msg", "") == (said if expected else "")
+
+
 def test_nothing_is_planned_for_the_image_that_runs() -> None:
     assert service_upgrade.plan_of(Engine(), {"service": "postgres", "image": "pg:15", "cluster": ""}, []) is None
+
+
+def test_what_another_upgrade_has_left_is_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = {"service": "minio", "image": "minio:2", "cluster": ""}
+    problems: list[str] = []
+    service_upgrade.plan_of(Engine(left=True), service, problems)
+    assert problems == [
+        "minio.before-upgrade is there already, left by an upgrade that nothing else tells of: make sure that minio runs with its data, "
+        "and then remove it by `docker rm minio.before-upgrade`"
+    ]
+    # An interrupted upgrade is ended before a run looks at this; a check cannot do that.
+    monkeypatch.setattr(service_upgrade, "read_journal", lambda: (Plan("minio", "minio:1", "minio:2"), False))
+    problems = []
+    service_upgrade.plan_of(Engine(left=True), service, problems)
+    assert problems == []
 
 
 def run(capsys: pytest.CaptureFixture[str], **arguments: Any) -> dict[str, Any]:
@@ -170,6 +259,21 @@ def run(capsys: pytest.CaptureFixture[str], **arguments: Any) -> dict[str, Any]:
         service_upgrade.main()
     result: dict[str, Any] = json.loads(capsys.readouterr().out)
     return result
+
+
+def test_a_taking_back_that_fails_does_not_hide_why_it_was_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def take_back(*_arguments: Any) -> str:
+        raise UpgradeError("`docker rename` ended with 1: no")
+
+    monkeypatch.setattr(_upgrade, "LOCK", tmp_path / "lock")
+    monkeypatch.setattr(service_upgrade, "read_journal", lambda: (Plan("minio", "minio:1", "minio:2"), False))
+    monkeypatch.setattr(service_upgrade, "take_back", take_back)
+    assert run(capsys, state="taken_back", reason="it has ended with exit code 3")["msg"] == (
+        "minio: minio:2 could not be taken back: `docker rename` ended with 1: no; run the playbook again, which goes on with that\n"
+        "  It was to be taken back, since it has ended with exit code 3"
+    )
 
 
 def test_an_old_cluster_is_removed_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
