@@ -113,6 +113,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._postgres_major impo
     major_of_data,
     version_problem,
 )
+from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import renewing
 from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import (
     Docker,
     Plan,
@@ -323,6 +324,21 @@ def step(module: AnsibleModule, docker: Docker, state: str) -> None:
     module.exit_json(changed=True, lines=[f"{describe(plan)}: done", *backup_of_converted(plan)])
 
 
+def act(module: AnsibleModule, docker: Docker, state: str) -> None:
+    """Do what the state asks for."""
+    if state == "checked":
+        check(module, docker)
+    elif state == "pruned":
+        prune(module)
+    elif module.check_mode:
+        module.exit_json(changed=True, lines=[])
+    elif state == "recovered":
+        said = recover(docker)
+        module.exit_json(changed=bool(said), lines=said.splitlines())
+    with alone():
+        step(module, docker, state)
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -344,19 +360,10 @@ def main() -> None:
         required_if=[("state", "begun", ("plan", "container")), ("state", "pruned", ("cluster", "name"))],
         supports_check_mode=True,
     )
-    docker, state = Docker(), module.params["state"]
     try:
-        if state == "checked":
-            check(module, docker)
-        elif state == "pruned":
-            prune(module)
-        elif module.check_mode:
-            module.exit_json(changed=True, lines=[])
-        elif state == "recovered":
-            said = recover(docker)
-            module.exit_json(changed=bool(said), lines=said.splitlines())
-        with alone():
-            step(module, docker, state)
+        # Databases and backups take their time, and the run that waits for them still holds the host.
+        with renewing():
+            act(module, Docker(), module.params["state"])
     except UpgradeError as exc:
         module.fail_json(msg=str(exc), lines=[])
 
