@@ -9,7 +9,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,9 @@ def restore(config: Config, source: str, wanted: str, moment: datetime | None, c
     staging = config.state / "restore"
     try:
         about = fetch(config, restic, snapshot, staging, moment)
+        environment = json.loads(must("docker", "inspect", "--format", "{{json .Config.Env}}", "postgres"))
+        if problem := major_problem(name_of(snapshot), about["pairs"][0][0], environment):
+            raise BackupError(problem)
         # Into the file systems where they belong, so that what follows only renames.
         for old, new in about["pairs"]:
             coming = Path(f"{new}{COMING}")
@@ -139,6 +142,21 @@ def restore(config: Config, source: str, wanted: str, moment: datetime | None, c
     (config.state / "base.json").unlink(missing_ok=True)
     config.restoring.unlink()
     return name_of(snapshot)
+
+
+def major_problem(name: str, data: Path, environment: Sequence[str]) -> str:
+    """Why a server cannot read a base backup; empty if it can.
+
+    :param environment: of the server's container, as NAME=VALUE.
+    """
+    there = (data / "PG_VERSION").read_text(encoding="utf-8").strip()
+    runs = next((one.partition("=")[2] for one in environment if one.startswith("PG_MAJOR=")), there)
+    if runs == there:
+        return ""
+    return (
+        f"backup {name} is of PostgreSQL {there}, and this host runs {runs}, which cannot read it: restore it on a machine without data, "
+        f"after a run of the site playbook with a postgres_image of {there}; nothing was changed"
+    )
 
 
 def frozen_at(about: Mapping[str, Any]) -> datetime:

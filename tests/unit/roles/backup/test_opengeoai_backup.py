@@ -469,6 +469,24 @@ def test_a_trial_needs_room_for_others(tmp_path: Path, monkeypatch: pytest.Monke
         restore.fetch(one, fake, FIRST, tmp_path / "state" / "verify", None)
 
 
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [
+        (["PATH=/bin", "PG_MAJOR=15"], ""),
+        # Of an image that does not say it, nothing is known.
+        (["PATH=/bin"], ""),
+        (
+            ["PG_MAJOR=17"],
+            "backup name is of PostgreSQL 15, and this host runs 17, which cannot read it: restore it on a machine without data, "
+            "after a run of the site playbook with a postgres_image of 15; nothing was changed",
+        ),
+    ],
+)
+def test_major_problem(tmp_path: Path, environment: list[str], problem: str) -> None:
+    (tmp_path / "PG_VERSION").write_text("15\n")
+    assert restore.major_problem("name", tmp_path, environment) == problem
+
+
 def test_a_signal_is_no_failure_that_is_waited_out() -> None:
     assert not issubclass(host.Ended, Exception)
 
