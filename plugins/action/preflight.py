@@ -5,11 +5,8 @@
 from __future__ import annotations
 
 import datetime
-import functools
-import pathlib
 import typing as t
 
-import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
@@ -30,39 +27,10 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._values import boolean_problem, structure_problem
 from ansible_collections.opengeoai.hub.plugins.module_utils._variable_names import misspelt, unread
+from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import COLLECTION, known_variables, role_options, service_roles
 
 # What roles use as a number may be given as text on the command line.
 NUMBERS = frozenset({"int", "float"})
-COLLECTION = "opengeoai.hub."
-ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
-# Of the playbooks that begin with these checks.
-PLAYBOOK_VARIABLES = (
-    "stack_hosts",
-    "rotate_secrets",
-    "upgrade_max_backup_hours",
-    "upgrade_remove_cluster",
-    "upgrade_without_backup",
-)
-
-
-@functools.cache
-def role_options(role: str) -> dict[str, t.Any]:
-    """The options of a role's main entry point; none if it has no specification."""
-    path = ROLES / role / "meta" / "argument_specs.yml"
-    if not path.is_file():
-        return {}
-    specs: dict[str, t.Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]
-    return specs.get("main", {}).get("options") or {}
-
-
-def known_variables() -> set[str]:
-    """The variables of the playbooks and of all roles, of those that are not in the play too."""
-    return {*PLAYBOOK_VARIABLES, *(name for path in ROLES.iterdir() for name in role_options(path.name))}
-
-
-def service_roles() -> list[str]:
-    """Roles with an image: names that hardly anybody else's variables begin with."""
-    return ["stack", *(path.name for path in ROLES.iterdir() if f"{path.name}_image" in role_options(path.name))]
 
 
 def _type_problem(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> str | None:

@@ -13,6 +13,7 @@ short_description: The hosts that a playbook of this collection is run on
 description:
   - The pattern that the variable C(stack_hosts) gives, or C(all).
   - It is an error if no host of the inventory is meant. Of such a play Ansible only warns, and ends well.
+  - So it is if a variable on the command line is spelt almost like one of this collection, which the playbook would go on without.
 options: {}
 """
 
@@ -37,6 +38,10 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import USER_SECRET
+from ansible_collections.opengeoai.hub.plugins.module_utils._variable_names import misspelt
+from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import COMMAND_VARIABLES, known_variables
+
 
 class LookupModule(LookupBase):
     """Reads the variable, and asks the inventory."""
@@ -44,6 +49,10 @@ class LookupModule(LookupBase):
     def run(self, terms: t.Sequence[t.Any], variables: t.Mapping[str, t.Any] | None = None, **kwargs: t.Any) -> list[str]:
         """Return the pattern."""
         given = variables or {}
+        # A play has no others yet than those of the command line.
+        names = [name for name in given if not USER_SECRET.fullmatch(name)]
+        if found := misspelt(names, {*known_variables(), *COMMAND_VARIABLES}):
+            raise AnsibleLookupError("; ".join(found))
         if "stack_hosts" not in given:
             return ["all"]
         wanted = self._templar.template(given["stack_hosts"])

@@ -21,7 +21,7 @@ T = t.TypeVar("T")
 # Keys the digests of configuration that stand in labels.
 DIGEST_KEY = {"name": "stack_digest_key", "length": 64, "type": "hex"}
 # Of the backup repository; of no service, since a rotation must not change what the repository was made with.
-BACKUP_PASSWORD = {"name": "backup_password", "length": 40, "type": "password"}
+BACKUP_PASSWORD = {"name": "backup_password", "length": 40, "type": "password", "keep_former": True}
 
 
 def _unique(items: t.Iterable[T]) -> list[T]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import re
@@ -57,6 +58,8 @@ class SecretRequest:
     type: str = "password"
     length: int = DEFAULT_LENGTH
     value: str | None = dataclasses.field(default=None, repr=False)
+    # Whether a value that another one takes the place of is kept beside it.
+    keep_former: bool = False
 
 
 @dataclasses.dataclass
@@ -113,7 +116,7 @@ def parse_request(data: t.Mapping[str, t.Any]) -> SecretRequest:
                 f"secrets: the value of '{name}' cannot be used: {exc};"
                 " mend it, or leave it out to have one generated"
             ) from exc
-    return SecretRequest(name, kind, length, value)
+    return SecretRequest(name, kind, length, value, bool(data.get("keep_former")))
 
 
 def merge_requests(entries: t.Iterable[t.Mapping[str, t.Any]]) -> list[SecretRequest]:
@@ -123,7 +126,7 @@ def merge_requests(entries: t.Iterable[t.Mapping[str, t.Any]]) -> list[SecretReq
         request = parse_request(entry)
         known = merged.setdefault(request.name, request)
         differing = [
-            key for key in ("type", "length", "value") if getattr(known, key) != getattr(request, key)
+            key for key in ("type", "length", "value", "keep_former") if getattr(known, key) != getattr(request, key)
         ]
         if differing:
             raise ValueError(
@@ -306,6 +309,17 @@ def _rotate(
     return staged
 
 
+def _keep_former(file: str, value: str, ownership: Ownership) -> None:
+    """Keep a value that is about to be replaced, in the first file that is free or has it."""
+    for number in itertools.count(1):
+        former = f"{file}.former{number}"
+        kept = read_secret(former)
+        if kept is None:
+            write_file(former, value.encode("utf-8"), ownership)
+        if kept is None or kept[0] == value:
+            return
+
+
 def _reconcile_files(
     path: str,
     requests: t.Sequence[SecretRequest],
@@ -344,6 +358,8 @@ def _reconcile_files(
         current, has_line_break = kept
         value = current if request.value is None else request.value
         if value != current or has_line_break:
+            if request.keep_former and not dry_run:
+                _keep_former(file, current, ownership)
             if not dry_run:
                 write_file(file, value.encode("utf-8"), ownership)
             result.updated.append(name)

@@ -85,6 +85,11 @@ options:
             differs.
           - Leave it out, or set it to V(null), to have the secret generated.
         type: str
+      keep_former:
+        description:
+          - Whether a value that O(secrets[].value) takes the place of is kept, as C(NAME.former1) and so on.
+        type: bool
+        default: false
   rotate:
     description:
       - Names of secrets for which a new value is staged. What is staged already keeps the value that it is
@@ -238,6 +243,7 @@ def main() -> None:
                     "type": {"type": "str", "choices": list(SECRET_TYPES), "default": "password"},
                     "length": {"type": "int", "default": DEFAULT_LENGTH},
                     "value": {"type": "str", "no_log": True},
+                    "keep_former": {"type": "bool", "default": False},
                 },
             },
             "rotate": {"type": "list", "elements": "str", "default": []},

@@ -22,6 +22,7 @@ import yaml
 from ansible_collections.opengeoai.hub.plugins.module_utils._docker_container import docker_container_arguments
 from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import image_reference
 from ansible_collections.opengeoai.hub.plugins.module_utils._specification import DEFAULTS, NESTED_DEFAULTS
+from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import COMMAND_VARIABLES, known_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTION = "ansible_collections.opengeoai.hub"
@@ -101,6 +102,33 @@ def test_a_playbook_fails_where_no_host_is_meant(hosts: str) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode != 0
     assert f'stack_hosts is "{hosts}", and the inventory has no such host or group' in " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize(
+    ("playbook", "given", "meant"),
+    [
+        ("restore", "restore_tme=2026-01-31T14:05:00+00:00", "did you mean restore_time?"),
+        ("stop", "service=mlflow", "did you mean services?"),
+        ("logs", "logs_line=3", "did you mean logs_lines?"),
+        ("teardown", "teardown_dta=true", "did you mean teardown_data?"),
+    ],
+)
+def test_a_misspelt_variable_does_not_make_a_playbook_do_more(playbook: str, given: str, meant: str) -> None:
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), f"playbooks/{playbook}.yml", "-i", "one,", "-e", given]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode != 0
+    assert f"{given.partition('=')[0]} is set and is no variable of this collection: {meant}" in " ".join((done.stdout + done.stderr).split())
+
+
+def test_the_variables_of_all_playbooks_are_known() -> None:
+    read = {
+        name
+        for path in [*(ROOT / "playbooks").glob("*.yml"), *(ROOT / "roles/stack").rglob("*.yml")]
+        for name in re.findall(r"\b((?:logs|restore|teardown|status|upgrade)_[a-z_]+|services)\b(?= is | \||\s*\}\})", path.read_text())
+    }
+    known = {*known_variables(), *COMMAND_VARIABLES}
+    assert {name for name in read if not name.startswith("upgrade_") or name in known} - known == set()
+    assert set(COMMAND_VARIABLES) <= read
 
 
 @pytest.mark.parametrize("role", ROLES)

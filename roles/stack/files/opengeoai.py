@@ -1050,7 +1050,12 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
             "last backup: none"
             if backup is None
             else f"last backup: {'good' if backup['ok'] else 'FAILED'}, {backup['finished']};"
-            f" the last good one: {backup['age_hours']} hours ago, snapshot {backup.get('snapshot') or backup.get('good_snapshot')}"
+            + (
+                " none was good yet"
+                if backup["age_hours"] is None
+                else f" the last good one: {backup['age_hours']} hours ago,"
+                f" snapshot {backup.get('snapshot') or backup.get('good_snapshot')}"
+            )
         )
     result += [f"WARNING {line}" for line in report["warnings"]]
     result += [f"PROBLEM {line}" for line in report["problems"]]

@@ -12,6 +12,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from types import FrameType
 from typing import NoReturn
 
@@ -100,9 +101,14 @@ def _restore(config: Config, options: argparse.Namespace) -> str:
     if options.dry_run:
         refuse(config, options.confirm)
         restic = Restic(dataclasses.replace(config, host=source))
-        return f"would restore backup {name_of(choose(restic.snapshots(), options.snapshot, moment))}"
+        return f"would restore backup {name_of(choose(restic.snapshots(), options.snapshot, moment))}{_to(moment)}; services stop meanwhile"
     with alone("restore"), locked(config, LOCK_TIMEOUT):
-        return f"restoring backup {restore(config, source, options.snapshot, moment, options.confirm)}: it is in its place"
+        name = restore(config, source, options.snapshot, moment, options.confirm)
+    return f"restoring backup {name}{_to(moment)}: it is in its place"
+
+
+def _to(moment: datetime | None) -> str:
+    return "" if moment is None else f", to {moment.isoformat()}"
 
 
 def _verify(config: Config, options: argparse.Namespace) -> str:

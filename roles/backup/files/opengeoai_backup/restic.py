@@ -22,7 +22,12 @@ RESTIC_INCOMPLETE = 3
 
 # What restic says, what it means, and the mend. The first that fits counts: restic asks "Is there a repository" after any failure.
 CAUSES = (
-    ("password", "wrong password|no key found", "the password is wrong: set backup_password to the one the repository was made with"),
+    (
+        "password",
+        "wrong password|no key found",
+        "the password is wrong: set backup_password to the one the repository was made with; "
+        "one that it has replaced on this host is in the file beside it, backup_password.former1",
+    ),
     ("locked", "already locked", "somebody else has locked it: wait for them, or run `opengeoai-backup restic unlock` if they are gone"),
     ("full", "no space left|quota exceeded|storagefull|disk full|minimum free", "it is full: make room there, or keep less"),
     ("denied", "access denied|permission denied|signature|invalidaccesskey", "access is denied: look at the credentials"),
@@ -98,6 +103,9 @@ class Restic:
         if done.returncode:
             if is_known or cause_of(done.stderr)[0] != "missing":
                 raise BackupError(explain(self.config.repository, done.stderr))
-            self("init")
+            made = self.try_to("init")
+            if made.returncode:
+                said = " ".join((made.stderr or made.stdout).split())[-300:]
+                raise BackupError(f"repository {self.config.repository} cannot be made: name a place that can be written (restic: {said})")
         if not is_known:
             write_whole(self.config.state / "repository", self.config.repository)

@@ -49,6 +49,10 @@ def choose(snapshots: Sequence[Mapping[str, Any]], wanted: str, moment: datetime
     """The snapshot to restore: a named one, the latest, or the first that reaches a moment."""
     if not snapshots:
         raise BackupError("there is no complete backup of this host in the repository")
+    if moment is not None and wanted != "latest":
+        raise BackupError("restore_time and restore_snapshot say two different things: set one of them")
+    if moment is not None and moment > datetime.now(UTC):
+        raise BackupError(f"restore_time is {moment.isoformat()}, which is in the future")
     if moment is not None:
         name = new_name(moment)
         fitting = [one for one in snapshots if name_of(one) >= name and tag_of(one, "base") <= name]

@@ -15,7 +15,8 @@ from ansible.playbook.play_context import PlayContext
 from ansible.playbook.task import Task
 from ansible.template import Templar, trust_as_template
 
-from ansible_collections.opengeoai.hub.plugins.action.preflight import ROLES, ActionModule, role_options
+from ansible_collections.opengeoai.hub.plugins.action.preflight import ActionModule
+from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import ROLES, role_options
 
 ALL = ["stack", "docker", "traefik", "postgres", "minio", "mlflow", "homepage", "rustdesk"]
 

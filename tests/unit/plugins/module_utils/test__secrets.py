@@ -251,6 +251,24 @@ def test_another_writer_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (tmp_path / "a").read_text() == "theirs"
 
 
+def test_a_value_that_is_replaced_is_kept_if_that_is_asked_for(tmp_path: Path) -> None:
+    def keep(value: str | None, dry_run: bool = False) -> None:
+        wanted = [SecretRequest("a", value=value, keep_former=True), SecretRequest("b", value=value)]
+        reconcile_secrets(str(tmp_path / "s"), wanted, *ME, dry_run)
+
+    for value in ("first value", "first value", "second value", "third value", "second value", None):
+        keep(value)
+    keep("a check", dry_run=True)
+    found = {path.name: (path.read_text(), path.stat().st_mode & 0o777) for path in (tmp_path / "s").iterdir() if path.name[0] in "ab"}
+    assert found == {
+        "a": ("second value", 0o600),
+        "a.former1": ("first value", 0o600),
+        "a.former2": ("second value", 0o600),
+        "a.former3": ("third value", 0o600),
+        "b": ("second value", 0o600),
+    }
+
+
 def test_parallel_runs_agree(tmp_path: Path) -> None:
     script = (
         "import sys, json, os; sys.path[:0] = json.loads(sys.argv[1]);"

@@ -53,7 +53,8 @@ def test_cause_of(said: str, word: str) -> None:
 
 def test_explain() -> None:
     assert restic.explain("/x", "Fatal: wrong password\n or no key found") == (
-        "repository /x: the password is wrong: set backup_password to the one the repository was made with"
+        "repository /x: the password is wrong: set backup_password to the one the repository was made with;"
+        " one that it has replaced on this host is in the file beside it, backup_password.former1"
         " (restic: Fatal: wrong password or no key found)"
     )
 
@@ -485,6 +486,25 @@ def test_a_trial_needs_room_for_others(tmp_path: Path, monkeypatch: pytest.Monke
 def test_major_problem(tmp_path: Path, environment: list[str], problem: str) -> None:
     (tmp_path / "PG_VERSION").write_text("15\n")
     assert restore.major_problem("name", tmp_path, environment) == problem
+
+
+@pytest.mark.parametrize(
+    ("wanted", "moment", "message"),
+    [
+        ("x", datetime(2026, 1, 1, tzinfo=UTC), "restore_time and restore_snapshot say two different things: set one of them"),
+        ("latest", datetime(9999, 1, 1, tzinfo=UTC), "restore_time is 9999-01-01T00:00:00+00:00, which is in the future"),
+    ],
+)
+def test_what_cannot_be_meant(wanted: str, moment: datetime, message: str) -> None:
+    with pytest.raises(host.BackupError) as caught:
+        snapshots.choose(ALL, wanted, moment)
+    assert str(caught.value) == message
+
+
+def test_a_repository_that_cannot_be_made(tmp_path: Path) -> None:
+    fake = Fake(config(tmp_path), [1, 1], "no such file or directory")
+    with pytest.raises(host.BackupError, match="repository /x cannot be made: name a place that can be written"):
+        fake.look()
 
 
 def test_a_signal_is_no_failure_that_is_waited_out() -> None:
