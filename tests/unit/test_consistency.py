@@ -117,7 +117,8 @@ def test_a_misspelt_variable_does_not_make_a_playbook_do_more(playbook: str, giv
     command = [str(Path(sys.executable).with_name("ansible-playbook")), f"playbooks/{playbook}.yml", "-i", "one,", "-e", given]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode != 0
-    assert f"{given.partition('=')[0]} is set and is no variable of this collection: {meant}" in " ".join((done.stdout + done.stderr).split())
+    told = f"{given.partition('=')[0]} is set and is no variable of this collection: {meant}"
+    assert told in " ".join((done.stdout + done.stderr).split())
 
 
 def test_the_variables_of_all_playbooks_are_known() -> None:
