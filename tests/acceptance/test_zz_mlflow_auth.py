@@ -408,8 +408,8 @@ def test_who_guesses_does_not_keep_others_waiting(
         beside = waited(GUESSING_SECONDS - 2)
         seen = guessing.result()
     assert set(seen) <= {"401", "429"}, seen
-    # Each process checks ten in a minute by now.
-    assert seen["401"] <= workers * 3, seen
+    # Each process checks ten in a minute by now, however long the guesser takes to start; without the guard all would be checked.
+    assert seen["401"] <= workers * 5, seen
     assert seen["429"] > 40, seen
     assert statistics.median(beside) < max(3 * alone, 0.15), (alone, statistics.median(beside), seen)
 
