@@ -253,6 +253,10 @@ def _engine_root_problem(variable: str, value: t.Any) -> str | None:
     return None if value == "/var/lib/docker" else path_problem(variable, value)
 
 
+def _or_local(check: Check) -> Check:
+    return lambda variable, value: None if str(value).startswith("file:///") else check(variable, value)
+
+
 # How the value of one variable is judged, by its name …
 _BY_NAME: t.Mapping[str, Check] = {
     "backup_keep_daily": _at_least(1, "7"),
@@ -265,8 +269,9 @@ _BY_NAME: t.Mapping[str, Check] = {
     "docker_log_max_files": _at_least(1, "5"),
     "docker_log_max_size": size_problem,
     "docker_max_concurrent_downloads": _at_least(1, "8"),
-    "docker_repository_key": url_problem,
-    "docker_repository_url": url_problem,
+    # A mirror on the host's own disk will do.
+    "docker_repository_key": _or_local(url_problem),
+    "docker_repository_url": _or_local(url_problem),
     "homepage_www_host": _or_empty(domain_problem),
     "minio_memory": _or_empty(memory_problem),
     "minio_region": region_problem,

@@ -367,6 +367,7 @@ GOOD: dict[str, Any] = {
         ({"mlflow_gc_older_than": "30"}, ["mlflow_gc_older_than is '30': give days, hours and minutes, such as 30d or 1d12h"]),
         ({"mlflow_gc_older_than": "30d x"}, ["mlflow_gc_older_than is '30d x': give days, hours and minutes, such as 30d or 1d12h"]),
         ({"stack_warn_disk_percent": 100}, []),
+        ({"docker_repository_url": "file:///srv/docker", "docker_repository_key": "file:///srv/docker/gpg"}, []),
         ({"backup_repository": "/mnt/backup", "backup_keep_daily": 1}, []),
         # Switched off.
         ({"backup_repository": ""}, []),
