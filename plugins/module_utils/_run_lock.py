@@ -166,6 +166,21 @@ def release(mine: Run, path: str = PATH) -> None:
             handle.truncate(0)
 
 
+@contextlib.contextmanager
+def holding(what: str, error: type[Exception]) -> Iterator[None]:
+    """Hold the host for a program that runs on it.
+
+    :param error: raised if somebody else has it.
+    """
+    mine = this_run(what, os.getpid())
+    if held := hold(mine):
+        raise error(f"{refusal(held)}. Nothing was changed")
+    try:
+        yield
+    finally:
+        release(mine)
+
+
 def refusal(held: Held, path: str = PATH) -> str:
     """What the second run is told."""
     since, seen, until = (
@@ -184,6 +199,7 @@ __all__ = (
     "Held",
     "Run",
     "hold",
+    "holding",
     "is_gone",
     "machine_id",
     "parse",

@@ -24,7 +24,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -1325,22 +1325,13 @@ def holds_host(arguments: argparse.Namespace) -> bool:
     )
 
 
-@contextlib.contextmanager
-def alone(command: str) -> Iterator[None]:
+def alone(command: str) -> contextlib.AbstractContextManager[None]:
     """Hold the host, as playbooks do."""
     if not Path(RUN_LOCK_LIBRARY).is_file():
         # A teardown that was interrupted near its end is repeated.
-        yield
-        return
-    library = load_library(RUN_LOCK_LIBRARY)
-    mine = library.this_run(f"opengeoai {command}", os.getpid())
-    held = library.hold(mine)
-    if held:
-        raise Busy(f"{library.refusal(held)}. Nothing was changed")
-    try:
-        yield
-    finally:
-        library.release(mine)
+        return contextlib.nullcontext()
+    holding: contextlib.AbstractContextManager[None] = load_library(RUN_LOCK_LIBRARY).holding(f"opengeoai {command}", Busy)
+    return holding
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:

@@ -163,18 +163,11 @@ def locked(config: Config, timeout: float, name: str = "lock") -> Iterator[None]
         yield
 
 
-@contextlib.contextmanager
-def alone(what: str) -> Iterator[None]:
+def alone(what: str) -> contextlib.AbstractContextManager[None]:
     """Hold the host, as playbooks do and by the same code, which is shipped beside this package."""
     run_lock = importlib.import_module("run_lock")
-    mine = run_lock.this_run(f"opengeoai-backup {what}", os.getpid())
-    held = run_lock.hold(mine)
-    if held:
-        raise BackupError(f"{run_lock.refusal(held)}. Nothing was changed")
-    try:
-        yield
-    finally:
-        run_lock.release(mine)
+    holding: contextlib.AbstractContextManager[None] = run_lock.holding(f"opengeoai-backup {what}", BackupError)
+    return holding
 
 
 def run(
