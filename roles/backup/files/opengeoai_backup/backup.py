@@ -88,7 +88,6 @@ def take_snapshot(config: Config, restic: Restic, kind: str, name: str, about: d
     """Carry everything to the repository, and only then call it complete."""
     present = config.present
     tags = f"{kind},name={name},base={about['base']},system={about['system']}"
-    tried = ""
     write_whole(config.manifest, json.dumps({"directories": present, "state_dir": config.state_dir, "kind": kind, **about}))
     sources = [str(config.manifest), str(config.base), str(config.wal), *present.values()]
     excluded = [word for place in present.values() for word in ("--exclude", f"{place}/.minio.sys/tmp")]
@@ -96,7 +95,6 @@ def take_snapshot(config: Config, restic: Restic, kind: str, name: str, about: d
     excluded += ["--exclude", "/etc/opengeoai/upgrade.json"]
     for attempt in range(ATTEMPTS):
         # restic saves what it could read also when it could not read all: each attempt is told from the others.
-        tried = f"name={name},attempt={attempt}"
         done = restic.try_to("backup", "--host", config.host, "--tag", f"{tags},attempt={attempt}", *excluded, *sources)
         if done.returncode == 0:
             break
@@ -106,17 +104,16 @@ def take_snapshot(config: Config, restic: Restic, kind: str, name: str, about: d
         if locked_out:
             # Removes only what a process has left that is gone, such as after a power loss.
             restic("unlock")
-    restic("tag", "--host", config.host, "--tag", tried, "--add", COMPLETE)
+    restic("tag", "--host", config.host, "--tag", f"name={name},attempt={attempt}", "--add", COMPLETE)
     return name
 
 
 def guard(restic: Restic, system: str, adopt: bool) -> None:
     """A new host must not put its empty database in front of the backups that it is about to be restored from."""
-    others = [one for one in restic.snapshots() if tag_of(one, "system") != system]
-    ours = [one for one in restic.snapshots() if tag_of(one, "system") == system] if others else []
-    if others and not ours and not adopt:
+    known = [] if adopt else restic.snapshots()
+    if known and all(tag_of(one, "system") != system for one in known):
         raise BackupError(
-            f"the repository holds backups of another database of {restic.config.host}, the last {name_of(others[-1])}: "
+            f"the repository holds backups of another database of {restic.config.host}, the last {name_of(known[-1])}: "
             "run restore.yml, or `opengeoai-backup full --adopt` to begin anew beside them"
         )
 

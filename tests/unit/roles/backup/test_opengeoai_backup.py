@@ -202,6 +202,28 @@ def test_a_snapshot_is_complete_only_when_all_was_read(tmp_path: Path, answers: 
 
 
 @pytest.mark.parametrize(
+    ("systems", "adopt", "refused"),
+    [
+        ([], False, False),
+        (["1"], False, False),
+        # After a restore there are those of the empty database of before, too.
+        (["2", "1", "2"], False, False),
+        (["2", "2"], False, True),
+        (["2"], True, False),
+    ],
+)
+def test_another_database_is_not_put_in_front(systems: list[str], adopt: bool, refused: bool, tmp_path: Path) -> None:
+    repository = Fake(config(tmp_path), [])
+    found = [{"tags": [f"name=n{number}", f"system={system}"]} for number, system in enumerate(systems)]
+    repository.snapshots = lambda: found  # type: ignore[method-assign]
+    if refused:
+        with pytest.raises(host.BackupError, match="backups of another database of hub, the last n1: "):
+            backup.guard(repository, "1", adopt)
+    else:
+        backup.guard(repository, "1", adopt)
+
+
+@pytest.mark.parametrize(
     ("known", "said", "asked"),
     [
         (False, "no such file or directory", ["cat", "init"]),
