@@ -19,7 +19,7 @@ from typing import Any
 from lab import machine
 from lab.settings import REGISTRY_ADDRESS
 
-from .support import ROOT, Site, SiteRun, docker_inspect, unhealthy, wait_until
+from .support import Site, SiteRun, docker_inspect, unhealthy, wait_until
 
 DATA = "/var/lib/opengeoai"
 BEGIN, END = "<!-- written by make chaos -->\n", "<!-- end of what make chaos writes -->\n"
@@ -157,15 +157,7 @@ def pulling(bench: Bench) -> Iterator[subprocess.Popen[str]]:
     """A run that is in the midst of pulling the largest image."""
     image = docker_inspect(bench.host, "mlflow")["mlflow"]["Config"]["Image"]
     bench.host.check_output(f"docker rm --force mlflow && docker image rm {image}")
-    with subprocess.Popen(
-        bench.site.command(),
-        cwd=ROOT,
-        env=bench.site.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
+    with bench.site.start() as process:
         try:
             pull = "pgrep --full 'docker pull' && ls /var/lib/docker/tmp | grep GetImageBlob"
             wait_until(lambda: bench.host.run(pull).rc == 0, 60, "the pull has begun", pause=0.1)
@@ -216,18 +208,7 @@ def kill_each_change(site: Site, *arguments: str, at_most: int = 60) -> list[str
 
 def two_at_once(bench: Bench) -> None:
     """Both begin in the same moment: one comes to its end, and the other is told why it does not."""
-    both = [
-        subprocess.Popen(
-            bench.site.command(),
-            cwd=ROOT,
-            env=bench.site.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(2)
-    ]
+    both = [bench.site.start() for _ in range(2)]
     first, second = sorted(((one.communicate(timeout=300)[0], one.returncode) for one in both), key=lambda ended: ended[1])
     assert first[1] == 0, first[0][-3000:]
     assert second[1] != 0

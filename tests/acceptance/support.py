@@ -338,6 +338,19 @@ class Site:
         """The environment of a run."""
         return {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
 
+    def start(self, *arguments: str, playbook: str = "site.yml") -> subprocess.Popen[str]:
+        """Start a run, of which each line can be read as soon as it is said."""
+        return subprocess.Popen(
+            self.command(*arguments, playbook=playbook),
+            cwd=ROOT,
+            env={**self.environment, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
     def interrupt(
         self, *arguments: str, playbook: str = "site.yml", task: str | None = None, begun: Callable[[], bool] | None = None
     ) -> tuple[str | None, str]:
@@ -350,16 +363,7 @@ class Site:
         end, and there is no such task.
         """
         said, now, caller = "", None, ""
-        with subprocess.Popen(
-            self.command(*arguments, playbook=playbook),
-            cwd=ROOT,
-            env={**self.environment, "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        ) as process:
+        with self.start(*arguments, playbook=playbook) as process:
             assert process.stdout is not None
             for line in process.stdout:
                 said += line

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from .support import ROOT, Site, identities, play
+from .support import Site, identities, play
 
 NOTE = "/run/opengeoai-run.json"
 FOREIGN = {"what": "site.yml", "who": "ann@laptop", "machine": "laptop", "pid": 41, "started": "100", "since": 1764057600.0}
@@ -24,16 +24,7 @@ FOREIGN = {"what": "site.yml", "who": "ann@laptop", "machine": "laptop", "pid": 
 @contextlib.contextmanager
 def halted(site: Site) -> Iterator[subprocess.Popen[str]]:
     """A run that stands still once it has looked at the host, and then goes on to its end."""
-    with subprocess.Popen(
-        site.command(),
-        cwd=ROOT,
-        env={**site.environment, "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    with site.start() as process:
         assert process.stdout is not None
         for line in process.stdout:
             if "Keep the secrets]" in line:
