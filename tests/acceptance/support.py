@@ -150,6 +150,17 @@ class Psql:
         return done.stdout.strip()
 
 
+def client_environment(domain: str, login: tuple[str, str] | None) -> dict[str, str]:
+    """What MLflow's real client is told: address, CA, and credentials if there are any."""
+    names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+    return {
+        "MLFLOW_TRACKING_URI": f"https://mlflow.{domain}",
+        "MLFLOW_TRACKING_SERVER_CERT_PATH": "/ca.pem",
+        "REQUESTS_CA_BUNDLE": "/ca.pem",
+        **(dict(zip(names, login, strict=True)) if login else {}),
+    }
+
+
 def own_address(address: str) -> str:
     """The address by which the machine under test knows the tests."""
     with socket.create_connection((address, 22), timeout=10) as link:

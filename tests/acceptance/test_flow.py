@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .support import Outside
+from .support import Outside, client_environment
 from .test_minio import BUCKET, root  # noqa: F401
 
 MEGABYTES = 300
@@ -26,13 +26,7 @@ def seen(outside: Outside, info: dict[str, Any], domain: str, root: Any, superus
         "mlflow",
         ["python3", "-", str(MEGABYTES)],
         [f"mlflow.{domain}", f"minio-api.{domain}"],
-        {
-            "MLFLOW_TRACKING_URI": f"https://mlflow.{domain}",
-            "MLFLOW_TRACKING_USERNAME": given["user"],
-            "MLFLOW_TRACKING_PASSWORD": given["password"],
-            "MLFLOW_TRACKING_SERVER_CERT_PATH": "/ca.pem",
-            "REQUESTS_CA_BUNDLE": "/ca.pem",
-        },
+        client_environment(domain, (given["user"], given["password"])),
         stdin=Path(__file__).with_name("mlflow_client.py").read_text(),
         timeout=300,
     )

@@ -31,7 +31,20 @@ from lab.engine import docker
 from lab.machine import wait_for_ssh
 from lab.settings import CLIENT_RANGE, NETWORK, container_name
 
-from .support import ECHO, Outside, Psql, Site, SiteRun, docker_inspect, own_address, receive, tls_connection, unhealthy, wait_until
+from .support import (
+    ECHO,
+    Outside,
+    Psql,
+    Site,
+    SiteRun,
+    client_environment,
+    docker_inspect,
+    own_address,
+    receive,
+    tls_connection,
+    unhealthy,
+    wait_until,
+)
 
 pytestmark = pytest.mark.security
 
@@ -257,14 +270,7 @@ def test_http_routes_have_their_allow_lists(http: requests.Session, domain: str,
 @pytest.mark.usefixtures("chosen")
 def test_mlflow_uses_the_object_store_whatever_its_allow_list_says(outside: Outside, domain: str, info: dict[str, Any]) -> None:
     given = info["credentials"]["mlflow"]
-    environment = {
-        "MLFLOW_TRACKING_URI": f"https://mlflow.{domain}",
-        "MLFLOW_TRACKING_USERNAME": given["user"],
-        "MLFLOW_TRACKING_PASSWORD": given["password"],
-        "MLFLOW_TRACKING_SERVER_CERT_PATH": "/ca.pem",
-        "REQUESTS_CA_BUNDLE": "/ca.pem",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
+    environment = {**client_environment(domain, (given["user"], given["password"])), "MLFLOW_DISABLE_TELEMETRY": "true"}
     program = (Path(__file__).with_name("mlflow_client.py")).read_text()
     done = outside.run("mlflow", ["python3", "-", "1"], [f"mlflow.{domain}", f"minio-api.{domain}"], environment, stdin=program)
     assert done.returncode == 0, done.stderr

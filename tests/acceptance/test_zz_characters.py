@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from .scan import Scan
-from .support import Outside, Psql, Site, SiteRun
+from .support import Outside, Psql, Site, SiteRun, client_environment
 from .test_minio import BUCKET, client
 from .test_zz_idempotence import assert_refused
 
@@ -107,13 +107,7 @@ def test_the_client_of_mlflow_works(odd: SiteRun, outside: Outside, domain: str,
         "mlflow",
         ["python3", "-", "12"],
         [f"mlflow.{domain}", f"minio-api.{domain}"],
-        {
-            "MLFLOW_TRACKING_URI": f"https://mlflow.{domain}",
-            "MLFLOW_TRACKING_USERNAME": USERS["mlflow_user"],
-            "MLFLOW_TRACKING_PASSWORD": PASSWORDS["mlflow_password"],
-            "MLFLOW_TRACKING_SERVER_CERT_PATH": "/ca.pem",
-            "REQUESTS_CA_BUNDLE": "/ca.pem",
-        },
+        client_environment(domain, (USERS["mlflow_user"], PASSWORDS["mlflow_password"])),
         stdin=Path(__file__).with_name("mlflow_client.py").read_text(),
         timeout=300,
     )

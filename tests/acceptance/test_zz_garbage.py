@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .support import Outside, Site, identities
+from .support import Outside, Site, client_environment, identities
 from .test_minio import BUCKET, client
 
 SERVICE, TIMER = "opengeoai-mlflow-gc.service", "opengeoai-mlflow-gc.timer"
@@ -43,13 +43,7 @@ print(json.dumps({"runs": runs, "experiments": experiments}))
 def prepared(outside: Outside, domain: str, info: dict[str, Any], superuser: Callable[..., str]) -> dict[str, Any]:
     """The runs by case; two of them, and an experiment, deleted 31 days ago."""
     given = info["credentials"]["mlflow"]
-    environment = {
-        "MLFLOW_TRACKING_URI": f"https://mlflow.{domain}",
-        "MLFLOW_TRACKING_USERNAME": given["user"],
-        "MLFLOW_TRACKING_PASSWORD": given["password"],
-        "MLFLOW_TRACKING_SERVER_CERT_PATH": "/ca.pem",
-        "REQUESTS_CA_BUNDLE": "/ca.pem",
-    }
+    environment = client_environment(domain, (given["user"], given["password"]))
     names = [f"mlflow.{domain}", f"minio-api.{domain}"]
     done = outside.run("mlflow", ["python3", "-c", PREPARE], names, environment)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -26,7 +26,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from .scan import Scan
-from .support import ROOT, SECRETS_DIR, Outside, Psql, Site, SiteRun, docker_inspect, secret_files, wait_until
+from .support import ROOT, SECRETS_DIR, Outside, Psql, Site, SiteRun, client_environment, docker_inspect, secret_files, wait_until
 from .test_minio import BUCKET
 from .test_minio import client as s3
 from .writer import writing
@@ -99,13 +99,7 @@ def client(outside: Outside, domain: str) -> Callable[..., dict[str, Any]]:
     """The real client, doing all that it does once."""
 
     def run(login: tuple[str, str] | None) -> dict[str, Any]:
-        names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
-        environment = {
-            "MLFLOW_TRACKING_URI": f"https://mlflow.{domain}",
-            "MLFLOW_TRACKING_SERVER_CERT_PATH": "/ca.pem",
-            "REQUESTS_CA_BUNDLE": "/ca.pem",
-            **(dict(zip(names, login, strict=True)) if login else {}),
-        }
+        environment = client_environment(domain, login)
         done = outside.run(
             "mlflow",
             ["python3", "-", "3"],

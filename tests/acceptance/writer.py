@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .support import LAB_NETWORK, Outside
+from .support import LAB_NETWORK, Outside, client_environment
 
 
 class Writer:
@@ -27,11 +27,8 @@ class Writer:
     ) -> None:
         variables = directory / "environment"
         variables.touch(mode=0o600)
-        variables.write_text(
-            f"MLFLOW_TRACKING_URI=https://mlflow.{domain}\nMLFLOW_TRACKING_USERNAME={given['user']}\n"
-            f"MLFLOW_TRACKING_PASSWORD={given['password']}\nMLFLOW_TRACKING_SERVER_CERT_PATH=/ca.pem\nREQUESTS_CA_BUNDLE=/ca.pem\n"
-            + "".join(f"{name}={value}\n" for name, value in (settings or {}).items())
-        )
+        told = {**client_environment(domain, (given["user"], given["password"])), **(settings or {})}
+        variables.write_text("".join(f"{name}={value}\n" for name, value in told.items()))
         hosts = [word for name in ("mlflow", "minio-api") for word in ("--add-host", f"{name}.{domain}:{outside.address}")]
         self.process = subprocess.Popen(
             [
