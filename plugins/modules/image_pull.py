@@ -52,7 +52,7 @@ import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import renew
+from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import renewing
 
 
 def pull(image: str) -> str:
@@ -69,12 +69,9 @@ def main() -> None:
     images: list[str] = module.params["images"]
     if module.check_mode:
         module.exit_json(changed=bool(images), pulled=images)
-    with concurrent.futures.ThreadPoolExecutor(max_workers=len(images) or 1) as pool:
-        pulls = {image: pool.submit(pull, image) for image in images}
-        # A slow line is no reason to take the run for gone.
-        while concurrent.futures.wait(pulls.values(), timeout=60).not_done:
-            renew()
-        errors = {image: one.result() for image, one in pulls.items()}
+    # A slow line is no reason to take the run for gone.
+    with renewing(), concurrent.futures.ThreadPoolExecutor(max_workers=len(images) or 1) as pool:
+        errors = dict(zip(images, pool.map(pull, images), strict=True))
     failed = [f"{image}: {error}" for image, error in errors.items() if error]
     if failed:
         module.fail_json(msg="These images could not be pulled:\n- " + "\n- ".join(failed))
