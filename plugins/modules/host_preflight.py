@@ -260,17 +260,29 @@ def modified(path: str) -> float:
         return 0.0
 
 
-def socket_owners() -> dict[int, str]:
-    """Name of the process behind each socket's inode."""
+def link(path: str) -> str:
+    """Where a link leads, empty if there is none."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def socket_owners(proc: str = "/proc") -> dict[int, str]:
+    """Name of the process behind each socket's inode.
+
+    Processes end and descriptors are closed while this looks; whatever else they have counts.
+    """
     owners: dict[int, str] = {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for pid in filter(str.isdigit, os.listdir(proc)):
         try:
-            for descriptor in os.listdir(f"/proc/{pid}/fd"):
-                target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
-                if target.startswith("socket:["):
-                    owners[int(target[8:-1])] = read(f"/proc/{pid}/comm").strip()
+            descriptors = os.listdir(f"{proc}/{pid}/fd")
         except OSError:
             continue  # The process has ended, or is a kernel thread.
+        name = read(f"{proc}/{pid}/comm").strip()
+        for target in (link(f"{proc}/{pid}/fd/{descriptor}") for descriptor in descriptors):
+            if target.startswith("socket:["):
+                owners[int(target[8:-1])] = name
     return owners
 
 

@@ -128,3 +128,15 @@ def test_the_second_run_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (second["failed"], second["held_by"]) == (True, RUN)
     assert "nothing was changed:\n- another run (site.yml) has held the host since 2025-11-25 08:00:00 UTC, by ann@laptop" in second["msg"]
     assert not look(run={**RUN, "pid": 42}, gone=RUN).get("failed", False)
+
+
+def test_descriptors_that_are_closed_meanwhile_hide_no_others(tmp_path: Path) -> None:
+    descriptors = tmp_path / "7/fd"
+    descriptors.mkdir(parents=True)
+    (tmp_path / "7/comm").write_text("dockerd\n")
+    (tmp_path / "8").mkdir()
+    for number in range(0, 40, 2):
+        # No link to be read, like one that has gone since it was listed.
+        (descriptors / str(number)).touch()
+        (descriptors / str(number + 1)).symlink_to(f"socket:[{number}]")
+    assert host_preflight.socket_owners(str(tmp_path)) == dict.fromkeys(range(0, 40, 2), "dockerd")
