@@ -23,6 +23,8 @@ from dataclasses import asdict, dataclass
 
 # Gone after a reboot, like every run that was under way.
 PATH = "/run/opengeoai-run.json"
+# Variable of the environment that names a run that is over, for a program that cannot find that out.
+GONE = "OPENGEOAI_GONE_RUN"
 # Seconds without a sign of life. The longest that a run has to be silent is while packages are installed.
 LEASE = 900.0
 
@@ -167,18 +169,18 @@ def release(mine: Run, path: str = PATH) -> None:
 
 
 @contextlib.contextmanager
-def holding(what: str, error: type[Exception]) -> Iterator[None]:
-    """Hold the host for a program that runs on it.
+def holding(what: str, error: type[Exception], path: str = PATH) -> Iterator[None]:
+    """Hold the host for a program that runs on it, and whose environment may name a run that is over.
 
     :param error: raised if somebody else has it.
     """
     mine = this_run(what, os.getpid())
-    if held := hold(mine):
-        raise error(f"{refusal(held)}. Nothing was changed")
+    if held := hold(mine, parse(os.environ.get(GONE, "")), path):
+        raise error(f"{refusal(held, path)}. Nothing was changed")
     try:
         yield
     finally:
-        release(mine)
+        release(mine, path)
 
 
 def refusal(held: Held, path: str = PATH) -> str:
@@ -194,6 +196,7 @@ def refusal(held: Held, path: str = PATH) -> str:
 
 
 __all__ = (
+    "GONE",
     "LEASE",
     "PATH",
     "Held",

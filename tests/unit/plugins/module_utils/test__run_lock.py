@@ -4,23 +4,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import platform
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.opengeoai.hub.plugins.module_utils import _run_lock
 from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import (
+    GONE,
     LEASE,
     Held,
     Run,
     hold,
+    holding,
     is_gone,
     machine_id,
     parse,
@@ -196,3 +200,21 @@ def test_signs_of_life_are_given_while_something_takes_long(path: str, monkeypat
     silent_for(path, 60)
     time.sleep(0.1)
     assert os.stat(path).st_mtime < time.time() - 30
+
+
+def test_a_program_holds_the_host_while_it_works(path: str) -> None:
+    with holding("opengeoai restart", RuntimeError, path):
+        held = hold(OTHER, path=path)
+        assert held is not None
+        assert (held.by.what, held.by.pid) == ("opengeoai restart", os.getpid())
+    assert hold(OTHER, path=path) is None
+
+
+def test_a_program_takes_who_it_is_told_for_gone(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hold(OTHER, path=path) is None
+    with pytest.raises(RuntimeError, match=r"^another run \(rotate.yml\) has held the host since"), holding("restart", RuntimeError, path):
+        pass
+    for gone, outcome in ((MINE, pytest.raises(RuntimeError)), (OTHER, contextlib.nullcontext())):
+        monkeypatch.setenv(GONE, json.dumps(asdict(gone)))
+        with outcome, holding("restart", RuntimeError, path):
+            pass

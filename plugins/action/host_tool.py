@@ -1,0 +1,42 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import GONE, PATH, Run, is_gone, parse
+
+
+class ActionModule(ActionBase):
+    """Runs a program of the hub on its host. A playbook that was killed here, or has failed, does not keep it out."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Run the action."""
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec({"argv": {"type": "list", "elements": "str", "required": True}})
+        argv = arguments["argv"]
+        answer = self._call("command", {"argv": argv}, task_vars)
+        holder = self._holder(task_vars) if answer.get("rc") else None
+        # A program that got as far as its work has written its own name there.
+        if holder and is_gone(holder):
+            gone = json.dumps(dataclasses.asdict(holder))
+            answer = self._call("command", {"argv": ["env", f"{GONE}={gone}", *argv]}, task_vars)
+        result.update(answer)
+        return result
+
+    def _holder(self, task_vars: dict[str, t.Any] | None) -> Run | None:
+        read = self._call("slurp", {"src": PATH}, task_vars)
+        return parse(base64.b64decode(read.get("content", "")).decode(errors="replace"))
+
+    def _call(self, module: str, arguments: dict[str, t.Any], task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
+        found: dict[str, t.Any] = self._execute_module(f"ansible.builtin.{module}", module_args=arguments, task_vars=task_vars)
+        return found
