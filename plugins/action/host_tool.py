@@ -18,11 +18,12 @@ class ActionModule(ActionBase):
     """Runs a program of the hub on its host. A playbook that was killed here, or has failed, does not keep it out."""
 
     TRANSFERS_FILES = False
+    ARGUMENTS: t.ClassVar[dict[str, dict[str, t.Any]]] = {"argv": {"type": "list", "elements": "str", "required": True}}
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Run the action."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec({"argv": {"type": "list", "elements": "str", "required": True}})
+        _, arguments = self.validate_argument_spec(self.ARGUMENTS)
         argv = arguments["argv"]
         answer = self._call("command", {"argv": argv}, task_vars)
         holder = self._holder(task_vars) if answer.get("rc") else None

@@ -215,7 +215,8 @@ def argument_spec(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     if not hasattr(module, "main"):
         # Only its action runs.
         assert name in ACTIONS
-        return {}
+        arguments: dict[str, Any] = getattr(importlib.import_module(f"{COLLECTION}.plugins.action.{name}").ActionModule, "ARGUMENTS", {})
+        return arguments
     found: dict[str, Any] = {}
 
     def capture(argument_spec: dict[str, Any], **_more: Any) -> None:
