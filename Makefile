@@ -51,6 +51,7 @@ demo-down: $(VENV)/.run ## remove the demo
 
 lint: $(VENV)/.dev ## check style and types
 	ruff check .
+	ruff format --check .
 	mypy $(SOURCES)
 	yamllint --strict .
 	antsibull-changelog lint

@@ -41,9 +41,7 @@ def up(name: str, debian: str, with_acme: bool = False, variables: Sequence[str]
     engine.ensure_engine()
     existing = machine.release(name)
     if existing and existing != debian:
-        raise LabError(
-            f"{name} has Debian {existing}: say --debian {existing}, or first `python3 -m lab down {name}`"
-        )
+        raise LabError(f"{name} has Debian {existing}: say --debian {existing}, or first `python3 -m lab down {name}`")
     there = supply([] if existing else [images.vm_image(debian)])
     if existing:
         machine.ensure_running(name)
@@ -90,9 +88,7 @@ def parser() -> argparse.ArgumentParser:
     make = add("up", "Make a fresh machine, or bring an existing one up.")
     make.add_argument("--debian", choices=sorted(SUITES), default=None, help="release (13, or that of the existing machine)")
     make.add_argument("--acme", action="store_true", help="let its certificates come from an ACME server beside it")
-    make.add_argument(
-        "--set", action="append", default=[], metavar="VARIABLE=VALUE", dest="variables", help="a variable of its inventory"
-    )
+    make.add_argument("--set", action="append", default=[], metavar="VARIABLE=VALUE", dest="variables", help="a variable of its inventory")
     make.add_argument("--address", help="such as that of the machine that it replaces")
     add("down", "Remove a machine and its data.")
     add("reboot", "Reboot a machine in an orderly way.")
@@ -102,9 +98,7 @@ def parser() -> argparse.ArgumentParser:
     add("show", "Show addresses and health of a machine's stack, without passwords.")
     add("ssh", "Log in to a machine, or run a command there.").add_argument("rest", nargs=argparse.REMAINDER)
     some = add("images", "Build and push images, without a machine.", named=False)
-    some.add_argument(
-        "names", nargs="*", metavar="IMAGE", help=f"default: what machines and the stack need, of {', '.join(images.IMAGES)}"
-    )
+    some.add_argument("names", nargs="*", metavar="IMAGE", help=f"default: what machines and the stack need, of {', '.join(images.IMAGES)}")
     add("engine", "Make sure that a Docker engine answers on this host.", named=False)
     add("purge", "Remove everything of the lab.", named=False)
     return result

@@ -86,9 +86,7 @@ def ensure_engine() -> None:
     deadline = time.monotonic() + _START_SECONDS
     while not _answers():
         if time.monotonic() > deadline:
-            raise LabError(
-                f"no Docker engine answers within {_START_SECONDS:.0f} s: see {STATE_DIR}/dockerd.log"
-            )
+            raise LabError(f"no Docker engine answers within {_START_SECONDS:.0f} s: see {STATE_DIR}/dockerd.log")
         time.sleep(0.5)
 
 

@@ -51,9 +51,7 @@ def pip_config(environ: Mapping[str, str] = os.environ) -> Path | None:
 
 def proxies(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Proxy variables in their small-letter form, which every tool reads."""
-    return {
-        name: value for name in _PROXY_VARIABLES if (value := environ.get(name) or environ.get(name.upper()))
-    }
+    return {name: value for name in _PROXY_VARIABLES if (value := environ.get(name) or environ.get(name.upper()))}
 
 
 def apt_proxy() -> str:

@@ -276,9 +276,7 @@ def _build_base(image: Image) -> None:
         command = ["mmdebstrap", "--mode=root", *options, image.suite, archive, *sources]
         run_logged(as_root(command), f"image {image.name}")
         changes = ["--change", 'CMD ["bash"]', "--change", f"LABEL {LABEL}=1"]
-        run_logged(
-            docker_command(["import", *changes, archive, reference(image.name)]), f"import {image.name}"
-        )
+        run_logged(docker_command(["import", *changes, archive, reference(image.name)]), f"import {image.name}")
 
 
 def _build_folder(image: Image) -> None:

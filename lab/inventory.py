@@ -19,9 +19,7 @@ from lab.shell import write_private
 
 def yaml_mapping(values: Mapping[str, str], indent: int = 0) -> str:
     """A flat mapping as YAML; every JSON string is one in YAML too."""
-    return "".join(
-        f"{' ' * indent}{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items()
-    )
+    return "".join(f"{' ' * indent}{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
 
 
 def group_variables(name: str, registry: Registry | None) -> dict[str, str]:
@@ -52,7 +50,5 @@ def write(name: str, registry: Registry | None, more: Mapping[str, str]) -> Path
     directory = state_dir(name) / "inventory"
     hosts = f"---\nall:\n  hosts:\n    {name}:\n{yaml_mapping({'ansible_host': address(name)}, 6)}"
     write_private(directory / "hosts.yml", hosts)
-    write_private(
-        directory / "group_vars" / "all.yml", "---\n" + yaml_mapping({**group_variables(name, registry), **more})
-    )
+    write_private(directory / "group_vars" / "all.yml", "---\n" + yaml_mapping({**group_variables(name, registry), **more}))
     return directory

@@ -83,9 +83,7 @@ def create(name: str, debian: str, ip: str | None = None) -> None:
     docker("volume", "create", "--label", f"{LABEL}=1", volume)
     with alone("addresses"):
         taken = [
-            (inspect("container", other) or {"Config": {"Labels": {}}})["Config"]["Labels"].get(
-                _ADDRESS_LABEL, ""
-            )
+            (inspect("container", other) or {"Config": {"Labels": {}}})["Config"]["Labels"].get(_ADDRESS_LABEL, "")
             for other in labelled("container")
         ]
         if ip in taken:

@@ -67,9 +67,7 @@ class Registry:
         context = ssl.create_default_context(cafile=str(self.ca_file))
         token = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         sent = {"Authorization": f"Basic {token}", **(headers or {})}
-        with closing(
-            http.client.HTTPSConnection(REGISTRY_ADDRESS, REGISTRY_PORT, context=context, timeout=120)
-        ) as link:
+        with closing(http.client.HTTPSConnection(REGISTRY_ADDRESS, REGISTRY_PORT, context=context, timeout=120)) as link:
             link.request(method, target, body=body, headers=sent)
             answer = link.getresponse()
             data = answer.read()
@@ -120,9 +118,7 @@ def _wait() -> Registry:
         except (OSError, LabError) as error:
             problem = str(error)
         time.sleep(0.3)
-    raise LabError(
-        f"no registry after {_READY_SECONDS:.0f} s ({problem}): see `docker logs {REGISTRY_CONTAINER}`"
-    )
+    raise LabError(f"no registry after {_READY_SECONDS:.0f} s ({problem}): see `docker logs {REGISTRY_CONTAINER}`")
 
 
 def _read_state() -> Registry:
@@ -157,9 +153,7 @@ def push_as(registry: Registry, local: str, path: str, tag: str) -> None:
 
 
 def _manifest_digest(registry: Registry, repository: str, tag: str) -> str:
-    status, headers, _body = registry.request(
-        "HEAD", f"/v2/{repository}/manifests/{tag}", headers={"Accept": _MANIFEST}
-    )
+    status, headers, _body = registry.request("HEAD", f"/v2/{repository}/manifests/{tag}", headers={"Accept": _MANIFEST})
     return headers.get("docker-content-digest", "") if status == 200 else ""
 
 
@@ -181,9 +175,7 @@ def _push_image(registry: Registry, local: str, repository: str, tags: Iterable[
             digest, size = _sha256(path) if packed else plain, path.stat().st_size
             with path.open("rb") as content:
                 sent += _send_blob(registry, repository, digest, content, size)
-            layers.append(
-                {"mediaType": _LAYER_GZIP if packed else _LAYER_PLAIN, "size": size, "digest": digest}
-            )
+            layers.append({"mediaType": _LAYER_GZIP if packed else _LAYER_PLAIN, "size": size, "digest": digest})
         digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
         sent += _send_blob(registry, repository, digest, config, len(config))
     described = {"mediaType": _CONFIG, "size": len(config), "digest": digest}
@@ -212,9 +204,7 @@ def _save(local: str, directory: Path) -> None:
     with subprocess.Popen(docker_command(["save", local]), stdout=subprocess.PIPE) as process:
         unpacked = subprocess.run(["tar", "-x", "-C", str(directory)], stdin=process.stdout, check=False)
     if process.returncode != 0 or unpacked.returncode != 0:
-        raise LabError(
-            f"`docker save {local}` failed with {process.returncode}, tar with {unpacked.returncode}"
-        )
+        raise LabError(f"`docker save {local}` failed with {process.returncode}, tar with {unpacked.returncode}")
 
 
 def _is_gzip(path: Path) -> bool:
@@ -227,9 +217,7 @@ def _sha256(path: Path) -> str:
         return f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
 
 
-def _send_blob(
-    registry: Registry, repository: str, digest: str, content: bytes | IO[bytes], size: int
-) -> int:
+def _send_blob(registry: Registry, repository: str, digest: str, content: bytes | IO[bytes], size: int) -> int:
     status, _headers, _body = registry.request("HEAD", f"/v2/{repository}/blobs/{digest}")
     if status == 200:
         with registry.lock:

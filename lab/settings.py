@@ -44,9 +44,7 @@ class LabError(Exception):
 def check_name(name: str) -> str:
     """Return the name of a machine, or say what is wrong with it."""
     if name in _RESERVED or not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?", name):
-        raise LabError(
-            f"NAME is {name!r}: use at most 30 of a-z, 0-9 and inner hyphens, none of {sorted(_RESERVED)}"
-        )
+        raise LabError(f"NAME is {name!r}: use at most 30 of a-z, 0-9 and inner hyphens, none of {sorted(_RESERVED)}")
     return name
 
 

@@ -47,31 +47,23 @@ def as_root(command: Sequence[str]) -> list[str]:
     return ["sudo", *command]
 
 
-def run(
-    command: Sequence[str], *, stdin: str | None = None, check: bool = True, timeout: float | None = None
-) -> str:
+def run(command: Sequence[str], *, stdin: str | None = None, check: bool = True, timeout: float | None = None) -> str:
     """Run a short command and return its standard output."""
     try:
-        done = subprocess.run(
-            list(command), input=stdin, capture_output=True, text=True, check=False, timeout=timeout
-        )
+        done = subprocess.run(list(command), input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
     except FileNotFoundError as error:
         raise LabError(f"`{command[0]}` is not installed") from error
     except subprocess.TimeoutExpired as error:
         raise LabError(f"`{shown(command)}` took more than {timeout:.0f} s") from error
     if check and done.returncode != 0:
-        raise LabError(
-            f"`{shown(command)}` failed with {done.returncode}:\n{(done.stderr or done.stdout).strip()}"
-        )
+        raise LabError(f"`{shown(command)}` failed with {done.returncode}:\n{(done.stderr or done.stdout).strip()}")
     return done.stdout
 
 
 def succeeds(command: Sequence[str], *, timeout: float = 60.0) -> bool:
     """Whether a short command ends with 0."""
     try:
-        done = subprocess.run(
-            list(command), stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=timeout
-        )
+        done = subprocess.run(list(command), stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=timeout)
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
@@ -83,9 +75,7 @@ def run_logged(command: Sequence[str], what: str, env: dict[str, str] | None = N
     log = LOG_DIR / (what.replace(" ", "-").replace("/", "-") + ".log")
     begun = time.monotonic()
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            list(command), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env
-        )
+        process = subprocess.Popen(list(command), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env)
         while True:
             try:
                 code = process.wait(timeout=_HEARTBEAT_SECONDS)

@@ -45,9 +45,7 @@ def has_mappings(option: t.Mapping[str, t.Any], value: t.Any) -> bool:
     if option.get("elements") != "dict" or not isinstance(value, (list, tuple)):
         return True
     inner: t.Mapping[str, t.Any] = option.get("options") or {}
-    return all(
-        isinstance(item, t.Mapping) and all(has_mappings(inner[name], item.get(name)) for name in inner) for item in value
-    )
+    return all(isinstance(item, t.Mapping) and all(has_mappings(inner[name], item.get(name)) for name in inner) for item in value)
 
 
 class ActionModule(ActionBase):

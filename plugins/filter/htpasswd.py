@@ -59,9 +59,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import GIV
 
 def htpasswd_filter(password: t.Any, user: str, salt: str, rounds: int = GIVEN_ROUNDS) -> str:
     if not isinstance(password, str):
-        raise AnsibleFilterError(
-            f"The input for the opengeoai.hub.htpasswd filter must be a string; got {type(password).__name__} instead"
-        )
+        raise AnsibleFilterError(f"The input for the opengeoai.hub.htpasswd filter must be a string; got {type(password).__name__} instead")
     try:
         return htpasswd(str(password), str(user), str(salt), int(rounds))
     except ValueError as exc:

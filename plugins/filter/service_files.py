@@ -51,9 +51,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.opengeoai.hub.plugins.module_utils._service_files import service_files
 
 
-def service_files_filter(
-    specifications: t.Any, context: t.Mapping[str, t.Any], secrets: t.Mapping[str, str]
-) -> list[dict[str, t.Any]]:
+def service_files_filter(specifications: t.Any, context: t.Mapping[str, t.Any], secrets: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
     if not isinstance(specifications, t.Sequence) or isinstance(specifications, str):
         raise AnsibleFilterError(
             "The input for the opengeoai.hub.service_files filter must be a list of service specifications; "

@@ -82,9 +82,7 @@ def _claim(owners: dict[t.Any, str], what: t.Any, service: str, text: str) -> No
 
 
 def _salts(service: Specification) -> list[dict[str, t.Any]]:
-    return [
-        {"name": salt_of(login["secret"]), "length": 32, "type": "hex"} for route in service["routes"] for login in logins_of(route)
-    ]
+    return [{"name": salt_of(login["secret"]), "length": 32, "type": "hex"} for route in service["routes"] for login in logins_of(route)]
 
 
 def _secrets(services: t.Sequence[Specification]) -> list[dict[str, t.Any]]:
@@ -136,9 +134,7 @@ def _credentials(given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 def _manifest(services: t.Sequence[Specification]) -> dict[str, t.Any]:
     return {
-        "services": [
-            {key: service[key] for key in ("name", "depends_on", "start_timeout", "stop_timeout")} for service in services
-        ],
+        "services": [{key: service[key] for key in ("name", "depends_on", "start_timeout", "stop_timeout")} for service in services],
         "routes": _routes(services),
         "urls": {
             route["name"]: f"https://{route['hosts'][0]}{route['path_prefix'] or ''}"
@@ -236,9 +232,7 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
         "secret_groups": _secret_groups(services),
         "secret_owners": _secret_owners(services),
         "directories": _directories(services),
-        "databases": [
-            {key: database[key] for key in ("name", "owner", "extensions")} for database in _all(services, "databases")
-        ],
+        "databases": [{key: database[key] for key in ("name", "owner", "extensions")} for database in _all(services, "databases")],
         "database_roles": _unique(
             {"name": database["owner"], "secret": database["password_secret"]} for database in _all(services, "databases")
         ),

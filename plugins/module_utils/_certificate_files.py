@@ -90,9 +90,7 @@ def _key_problem(chain: GivenFile, certificates: t.Sequence[x509.Certificate], k
     return key.problem(f"it is not the key of the certificate in {chain.variable} ({chain.path!r}); give the two that belong together")
 
 
-def _chain_problem(
-    chain: GivenFile, certificates: t.Sequence[x509.Certificate], issuers: GivenFile | None
-) -> str | None:
+def _chain_problem(chain: GivenFile, certificates: t.Sequence[x509.Certificate], issuers: GivenFile | None) -> str | None:
     for certificate, issuer in itertools.pairwise(certificates):
         if not _issued_by(certificate, issuer):
             return chain.problem(

@@ -108,12 +108,9 @@ def _run(command: Sequence[str], stdin: str, timeout: float) -> ExecResult:
         )
     except subprocess.TimeoutExpired as exc:
         raise ContainerExecError(
-            f'"{" ".join(command[:3])} ..." gave no answer within {timeout:.0f} s; '
-            "is the Docker engine overloaded?"
+            f'"{" ".join(command[:3])} ..." gave no answer within {timeout:.0f} s; is the Docker engine overloaded?'
         ) from exc
-    return ExecResult(
-        done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-    )
+    return ExecResult(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
 
 
 def report(docker: str, container: str) -> str:
@@ -153,13 +150,10 @@ def exec_when_ready(
         said = result.stderr.strip() or result.stdout.strip()
         if "no such container" in said.lower():
             raise ContainerExecError(
-                f'container: "{container}" does not exist; start it first, '
-                "or name the container that runs the service"
+                f'container: "{container}" does not exist; start it first, or name the container that runs the service'
             )
         if is_permanent(result):
-            raise ContainerExecError(
-                f'container: cannot work in "{container}": {said} (exit code {result.rc})'
-            )
+            raise ContainerExecError(f'container: cannot work in "{container}": {said} (exit code {result.rc})')
         if time.monotonic() + pause >= deadline:
             hint = f" ({said})" if said else ""
             raise ContainerExecError(

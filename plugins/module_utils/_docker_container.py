@@ -60,9 +60,7 @@ def _opened_inside(route: t.Mapping[str, t.Any], networks: t.Sequence[str]) -> d
     return {**route, "allowed_networks": [*allowed, *networks] if allowed and route["inside"] else allowed}
 
 
-def docker_container_arguments(
-    given: t.Mapping[str, t.Any], context: t.Mapping[str, t.Any], digest: str = ""
-) -> dict[str, t.Any]:
+def docker_container_arguments(given: t.Mapping[str, t.Any], context: t.Mapping[str, t.Any], digest: str = "") -> dict[str, t.Any]:
     """Return the arguments of docker_container for a specification.
 
     :param given: a service specification.

@@ -53,9 +53,7 @@ def listeners(table: str, protocol: str) -> list[Listener]:
     """Listening sockets of one of the tables /proc/net/{tcp,tcp6,udp,udp6}."""
     state = _TCP_LISTEN if protocol == "tcp" else _UDP_BOUND
     rows = (line.split() for line in table.splitlines()[1:])
-    return [
-        Listener(int(row[1].rsplit(":", 1)[1], 16), protocol, int(row[9])) for row in rows if len(row) > 9 and row[3] == state
-    ]
+    return [Listener(int(row[1].rsplit(":", 1)[1], 16), protocol, int(row[9])) for row in rows if len(row) > 9 and row[3] == state]
 
 
 def missing_images(wanted: t.Iterable[str], present: t.Collection[str]) -> list[str]:
@@ -83,9 +81,7 @@ def missing_packages(wanted: t.Iterable[str], listing: str) -> list[str]:
     return [package for package in wanted if package not in installed]
 
 
-def taken_ports(
-    wanted: t.Iterable[tuple[int, str]], open_sockets: t.Iterable[Listener], owners: t.Mapping[int, str]
-) -> list[str]:
+def taken_ports(wanted: t.Iterable[tuple[int, str]], open_sockets: t.Iterable[Listener], owners: t.Mapping[int, str]) -> list[str]:
     """A message for each wanted port on which a program other than the container engine listens."""
     asked = set(wanted)
     holders: dict[tuple[int, str], str] = {}

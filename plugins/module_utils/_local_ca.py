@@ -114,8 +114,7 @@ def parse_hosts(hosts: t.Iterable[str]) -> tuple[str, ...]:
         labels = (name[2:] if name.startswith("*.") else name).split(".")
         if len(name) > 253 or not all(_LABEL.match(label) for label in labels):
             raise ValueError(
-                f"hosts: {host!r} is not a DNS name; use letters, digits, hyphens and dots"
-                " (an internationalised name in its xn-- form)"
+                f"hosts: {host!r} is not a DNS name; use letters, digits, hyphens and dots (an internationalised name in its xn-- form)"
             )
         result[name] = None
     if not result:
@@ -130,9 +129,7 @@ def parse_days(name: str, value: int) -> datetime.timedelta:
     return datetime.timedelta(days=value)
 
 
-def parse_settings(
-    name: str, hosts: t.Iterable[str], ca_valid_days: int, valid_days: int, renew_before_days: int
-) -> Settings:
+def parse_settings(name: str, hosts: t.Iterable[str], ca_valid_days: int, valid_days: int, renew_before_days: int) -> Settings:
     """Check the options that say what is wanted."""
     if not name or len(name) > COMMON_NAME_LIMIT:
         raise ValueError(f"name is {name!r}, and has to have 1 to {COMMON_NAME_LIMIT} characters")
@@ -167,9 +164,7 @@ def not_after(certificate: x509.Certificate) -> datetime.datetime:
 
 def public_bytes(key: t.Any) -> bytes:
     """A public key, so that two of them can be compared."""
-    content: bytes = key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    content: bytes = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return content
 
 
@@ -180,9 +175,7 @@ def new_key() -> ec.EllipticCurvePrivateKey:
 
 def key_to_pem(key: PrivateKey) -> bytes:
     """A private key as PKCS #8 without a passphrase."""
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
 def certificate_to_pem(certificate: x509.Certificate) -> bytes:
@@ -212,9 +205,7 @@ def parse_certificates(content: bytes) -> list[x509.Certificate]:
     return result
 
 
-def create_authority(
-    name: str, key: PrivateKey, now: datetime.datetime, valid: datetime.timedelta
-) -> Authority:
+def create_authority(name: str, key: PrivateKey, now: datetime.datetime, valid: datetime.timedelta) -> Authority:
     """Make the authority's own certificate."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     public_key = key.public_key()
@@ -262,16 +253,12 @@ def leaf_end(authority: Authority, now: datetime.datetime, valid: datetime.timed
     return min((now + valid).replace(microsecond=0), not_after(authority.certificate))
 
 
-def issue_leaf(
-    authority: Authority, hosts: t.Sequence[str], now: datetime.datetime, valid: datetime.timedelta
-) -> tuple[bytes, bytes]:
+def issue_leaf(authority: Authority, hosts: t.Sequence[str], now: datetime.datetime, valid: datetime.timedelta) -> tuple[bytes, bytes]:
     """Issue a server certificate. Returns its key, and itself with the authority's certificate, in PEM."""
     key = new_key()
     # RFC 5280 allows 64 characters in a common name. It is for people only: clients read the alternative
     # names.
-    common_name = (
-        [x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])] if len(hosts[0]) <= COMMON_NAME_LIMIT else []
-    )
+    common_name = [x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])] if len(hosts[0]) <= COMMON_NAME_LIMIT else []
     certificate = (
         x509.CertificateBuilder()
         .subject_name(x509.Name(common_name))
@@ -284,9 +271,7 @@ def issue_leaf(
         .add_extension(_key_usage(digital_signature=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         # Without a subject the alternative names are all there is, and RFC 5280 has them critical.
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=not common_name
-        )
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=not common_name)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(_authority_key_identifier(authority), critical=False)
         .sign(authority.key, hashes.SHA256())
@@ -294,9 +279,7 @@ def issue_leaf(
     return key_to_pem(key), certificate_to_pem(certificate) + certificate_to_pem(authority.certificate)
 
 
-def check_authority(
-    key_pem: bytes, certificate_pem: bytes, paths: Paths, now: datetime.datetime
-) -> Authority:
+def check_authority(key_pem: bytes, certificate_pem: bytes, paths: Paths, now: datetime.datetime) -> Authority:
     """Read an authority that exists. It is never replaced, so whatever is wrong with it is an error."""
     mend = (
         f"restore it from a backup, or remove {paths.ca_key} and {paths.ca_certificate} to have a new"
@@ -436,8 +419,7 @@ def _obtain_authority(
             key = parse_key(key_pem)
         except ValueError as exc:
             raise ValueError(
-                f"{paths.ca_key} cannot be used: {exc}; restore it from a backup, or remove it to have a new"
-                " authority made"
+                f"{paths.ca_key} cannot be used: {exc}; restore it from a backup, or remove it to have a new authority made"
             ) from exc
     authority = create_authority(settings.name, key, now, settings.ca_valid)
     if not dry_run:
@@ -485,9 +467,7 @@ def _reconcile_files(
     result: LocalCaResult,
     dry_run: bool,
 ) -> LocalCaResult:
-    old_ca, key_pem, chain_pem = (
-        read_file(path) for path in (paths.ca_certificate, paths.key, paths.certificate)
-    )
+    old_ca, key_pem, chain_pem = (read_file(path) for path in (paths.ca_certificate, paths.key, paths.certificate))
     authority = _obtain_authority(paths, settings, now, root, result, dry_run)
     result.before = describe_certificates(old_ca, chain_pem)
     result.reasons = reasons_to_issue(authority, key_pem, chain_pem, settings, now)

@@ -353,10 +353,7 @@ def parse_state(output: str, users: Sequence[User], versioned: Sequence[str] = (
     failure = error_in(sections["buckets"])
     if failure is not None:
         if failure.code in _WRONG_CREDENTIALS:
-            raise ValueError(
-                f"root_user, root_password: the server refuses them ({failure.code}); "
-                "give those that it was started with"
-            )
+            raise ValueError(f"root_user, root_password: the server refuses them ({failure.code}); give those that it was started with")
         raise ValueError(f"mc could not list the buckets: {failure.message}")
     states: dict[str, UserState] = {}
     policies: dict[str, dict[str, Any]] = {}
@@ -373,11 +370,7 @@ def parse_state(output: str, users: Sequence[User], versioned: Sequence[str] = (
         found = _answer(sections[f"policy{index}"], ("XMinioAdminNoSuchPolicy",), f'policy "{user.policy_name}"')
         if found is not None:
             policies[user.policy_name] = dict((found.get("policyInfo") or {}).get("Policy") or {})
-    buckets = (
-        str(item.get("key", "")).rstrip("/")
-        for item in sections["buckets"]
-        if item.get("status") == "success"
-    )
+    buckets = (str(item.get("key", "")).rstrip("/") for item in sections["buckets"] if item.get("status") == "success")
     versions = {
         bucket: _versions(
             _answer(sections[f"versions{index}"], ("NoSuchBucket",), f'versions of bucket "{bucket}"'),
@@ -418,9 +411,7 @@ def _normal(policy: Mapping[str, Any]) -> tuple[str, list[str]]:
     statements = policy.get("Statement") or []
     if isinstance(statements, Mapping):
         statements = [statements]
-    return str(policy.get("Version", "")), sorted(
-        json.dumps(_normal_statement(s), sort_keys=True) for s in statements
-    )
+    return str(policy.get("Version", "")), sorted(json.dumps(_normal_statement(s), sort_keys=True) for s in statements)
 
 
 def _normal_statement(statement: Mapping[str, Any]) -> dict[str, Any]:
@@ -465,11 +456,7 @@ def problems(buckets: Sequence[str], users: Sequence[User], state: State) -> lis
 
 def plan(buckets: Sequence[str], users: Sequence[User], state: State, versions_days: int = 0) -> list[Step]:
     """The steps from what is there to what is wanted; no bucket and no user is ever removed, and versions are never ended."""
-    steps = [
-        Step(f"create bucket {bucket}", ("mb", f"{_ROOT_ALIAS}/{bucket}"))
-        for bucket in buckets
-        if bucket not in state.buckets
-    ]
+    steps = [Step(f"create bucket {bucket}", ("mb", f"{_ROOT_ALIAS}/{bucket}")) for bucket in buckets if bucket not in state.buckets]
     for bucket in buckets if versions_days else ():
         steps += _version_steps(f"{_ROOT_ALIAS}/{bucket}", bucket, state.versions.get(bucket, Versions()), versions_days)
     for user in users:
@@ -563,9 +550,7 @@ exit 1; }; }""",
         arguments = [shlex.quote(argument) for argument in step.arguments]
         if step.policy is not None:
             lines.append(f'cat >"$d/policy.json" {_heredoc(json.dumps(step.policy))}')
-            arguments = [
-                '"$d/policy.json"' if argument == _POLICY_FILE else argument for argument in arguments
-            ]
+            arguments = ['"$d/policy.json"' if argument == _POLICY_FILE else argument for argument in arguments]
         redirect = "</dev/null" if step.stdin is None else _heredoc(step.stdin)
         lines.append(f"step {number} {' '.join(arguments)} {redirect}")
     return _script(lines)
@@ -580,9 +565,7 @@ def failed_step(output: str, steps: Sequence[Step]) -> str | None:
     return None
 
 
-def diff_of(
-    buckets: Sequence[str], users: Sequence[User], state: State, versions_days: int = 0
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def diff_of(buckets: Sequence[str], users: Sequence[User], state: State, versions_days: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is there and what will be, without a secret key."""
     before: dict[str, Any] = {
         "buckets": sorted(set(buckets) & set(state.buckets)),

@@ -178,9 +178,7 @@ def check_name(variable: str, name: str) -> None:
     if not name:
         raise ValueError(f"{variable}: is empty; give it a name")
     if any(unicodedata.category(char) in ("Cc", "Cs") for char in name):
-        raise ValueError(
-            f"{variable}: {json.dumps(name)} holds a control character; use printable characters"
-        )
+        raise ValueError(f"{variable}: {json.dumps(name)} holds a control character; use printable characters")
     if len(name.encode("utf-8")) > _LONGEST_NAME:
         raise ValueError(f"{variable}: {shown} is longer than {_LONGEST_NAME} bytes; shorten it")
 
@@ -199,18 +197,13 @@ def parse_roles(raw: Sequence[Mapping[str, Any]], superuser: str) -> tuple[Role,
         name, password = str(item["name"]), str(item["password"])
         check_role_name(f"{variable}.name", name)
         if name == superuser:
-            raise ValueError(
-                f'{variable}.name: "{name}" is the superuser, which would lose its rights; '
-                "remove it from roles"
-            )
+            raise ValueError(f'{variable}.name: "{name}" is the superuser, which would lose its rights; remove it from roles')
         if any(role.name == name for role in roles):
             raise ValueError(f'{variable}.name: "{name}" is listed twice; keep one')
         if not password:
             raise ValueError(f'{variable}.password: is empty for "{name}", so nobody could log in; set one')
         if "\0" in password:
-            raise ValueError(
-                f'{variable}.password: holds a NUL character for "{name}"; no client can send it'
-            )
+            raise ValueError(f'{variable}.password: holds a NUL character for "{name}"; no client can send it')
         roles.append(Role(name, password))
     return tuple(roles)
 
@@ -270,9 +263,7 @@ def _in_list(column: str, names: Sequence[str]) -> str:
 def _written_relations(extensions: Sequence[str]) -> str:
     """FROM and WHERE of the relations (c) that users of these extensions (x) write to."""
     pairs = [(extension, relation) for extension in extensions for relation in _WRITTEN_BY_USERS[extension]]
-    listed = ", ".join(
-        f"({quote_literal(extension)}, {quote_literal(relation)})" for extension, relation in pairs
-    )
+    listed = ", ".join(f"({quote_literal(extension)}, {quote_literal(relation)})" for extension, relation in pairs)
     return (
         "FROM pg_depend p "
         "JOIN pg_extension x ON p.refclassid = 'pg_extension'::regclass AND p.refobjid = x.oid "
@@ -323,8 +314,7 @@ def state_script(roles: Sequence[Role], databases: Sequence[Database], superuser
     ]
     for database in databases:
         lines += [
-            f"SELECT EXISTS (SELECT 1 FROM pg_database WHERE datallowconn AND "
-            f"datname = {quote_literal(database.name)}) AS present \\gset",
+            f"SELECT EXISTS (SELECT 1 FROM pg_database WHERE datallowconn AND datname = {quote_literal(database.name)}) AS present \\gset",
             "\\if :present",
             connect_command(database.name),
             pin,
@@ -383,10 +373,7 @@ def problems(roles: Sequence[Role], databases: Sequence[Database], state: State)
     known = {role.name for role in roles} | set(state.roles)
     for index, database in enumerate(databases):
         if database.owner not in known:
-            found.append(
-                f'databases[{index}].owner: role "{database.owner}" of database "{database.name}" '
-                "does not exist; add it to roles"
-            )
+            found.append(f'databases[{index}].owner: role "{database.owner}" of database "{database.name}" does not exist; add it to roles')
         there = state.databases.get(database.name)
         if there is not None and there.encoding != "UTF8":
             found.append(
@@ -414,9 +401,7 @@ def problems(roles: Sequence[Role], databases: Sequence[Database], state: State)
     return found
 
 
-def _lacking(
-    extension: str, installed: Sequence[str], available: Mapping[str, tuple[str, ...]]
-) -> str | None:
+def _lacking(extension: str, installed: Sequence[str], available: Mapping[str, tuple[str, ...]]) -> str | None:
     """The first extension that CREATE EXTENSION ... CASCADE would not find, if any."""
     seen: set[str] = set()
     queue = [extension]
@@ -455,9 +440,7 @@ def _role_steps(role: Role, there: RoleState | None, salt: Callable[[], bytes]) 
         verifier = quote_literal(scram_verifier(role.password, salt()))
         return [Step(f"create role {role.name}", (f"CREATE ROLE {name} {clauses} PASSWORD {verifier};",))]
     steps: list[Step] = []
-    drifted = [
-        clause for column, (value, clause) in _ROLE_ATTRIBUTES.items() if there.attributes[column] != value
-    ]
+    drifted = [clause for column, (value, clause) in _ROLE_ATTRIBUTES.items() if there.attributes[column] != value]
     if drifted:
         clauses = " ".join(drifted)
         steps.append(Step(f"alter role {role.name}: {clauses}", (f"ALTER ROLE {name} {clauses};",)))
@@ -488,9 +471,7 @@ def _database_steps(database: Database, there: DatabaseState | None) -> list[Ste
             )
         )
     if there.public:
-        steps.append(
-            Step(f"revoke {', '.join(there.public)} on database {database.name} from everybody", (revoke,))
-        )
+        steps.append(Step(f"revoke {', '.join(there.public)} on database {database.name} from everybody", (revoke,)))
     return steps
 
 
@@ -511,8 +492,7 @@ def _extension_steps(database: Database, there: DatabaseState | None) -> list[St
         if extension in _WRITTEN_BY_USERS and (extension not in installed or extension in ungranted):
             steps.append(
                 Step(
-                    f"let {database.owner} write to the tables of extension {extension} "
-                    f"in database {database.name}",
+                    f"let {database.owner} write to the tables of extension {extension} in database {database.name}",
                     (
                         "BEGIN;",
                         "SET LOCAL search_path = pg_catalog;",
@@ -551,9 +531,7 @@ def verifiers_in(text: str) -> list[str]:
     return [match.group(0) for match in _VERIFIER.finditer(text)]
 
 
-def diff_of(
-    roles: Sequence[Role], databases: Sequence[Database], state: State
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def diff_of(roles: Sequence[Role], databases: Sequence[Database], state: State) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is there and what will be, without a password or a verifier."""
     before: dict[str, Any] = {"roles": {}, "databases": {}}
     after: dict[str, Any] = {"roles": {}, "databases": {}}
@@ -584,9 +562,7 @@ def diff_of(
                 "public": list(actual.public),
                 "extensions": list(installed),
                 "owner_writes": sorted(
-                    name
-                    for name in database.extensions
-                    if name in _WRITTEN_BY_USERS and name in installed and name not in actual.ungranted
+                    name for name in database.extensions if name in _WRITTEN_BY_USERS and name in installed and name not in actual.ungranted
                 ),
             }
     return before, after

@@ -14,9 +14,7 @@ VARIABLE = "rotate_secrets"
 ALL = "all"
 
 
-def rotation(
-    secrets: t.Sequence[t.Mapping[str, t.Any]], groups: t.Mapping[str, t.Sequence[str]], wanted: t.Any
-) -> dict[str, list[str]]:
+def rotation(secrets: t.Sequence[t.Mapping[str, t.Any]], groups: t.Mapping[str, t.Sequence[str]], wanted: t.Any) -> dict[str, list[str]]:
     """Return the names of the secrets that get a new value, and of those that are meant too and do not.
 
     :param secrets: all there are, each with its `name`, and with a `value` where the user sets one.

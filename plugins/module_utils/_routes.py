@@ -118,9 +118,7 @@ def trust_what_is_there(context: ssl.SSLContext, host: str, address: str, port: 
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
 
 
-def ask(
-    route: t.Mapping[str, t.Any], address: str, port: int, ca_file: str | None, timeout: float, any_issuer: bool = False
-) -> Answer:
+def ask(route: t.Mapping[str, t.Any], address: str, port: int, ca_file: str | None, timeout: float, any_issuer: bool = False) -> Answer:
     """Ask one route.
 
     :param route: as the filter `catalogue` gives it in its manifest.
@@ -155,9 +153,7 @@ def ask(
 
 def health_table(health: t.Mapping[str, t.Any], config_dir: str) -> list[str]:
     """The lines that a run ends with: each service, each address, and where the credentials are."""
-    services = [
-        f"{row['service']:<14} {row['health'] or row['state']:<10} {row['image'] or ''}" for row in health["services"]
-    ]
+    services = [f"{row['service']:<14} {row['health'] or row['state']:<10} {row['image'] or ''}" for row in health["services"]]
     routes = [f"{route['url']:<50} {route['problem'] or route.get('note') or 'answers'}" for route in health["routes"]]
     return [*services, *routes, f"Credentials: run 'sudo opengeoai info' on the host; they are kept in {config_dir}/secrets"]
 

@@ -22,8 +22,7 @@ def with_values(secrets: t.Sequence[t.Mapping[str, t.Any]], values: t.Sequence[s
     if len(secrets) != len(values):
         raise ValueError(f"there are {len(secrets)} secrets and {len(values)} values")
     return [
-        {**secret, "value": str(value)} if value not in (None, "") else dict(secret)
-        for secret, value in zip(secrets, values, strict=True)
+        {**secret, "value": str(value)} if value not in (None, "") else dict(secret) for secret, value in zip(secrets, values, strict=True)
     ]
 
 

@@ -93,15 +93,10 @@ def parse_request(data: t.Mapping[str, t.Any]) -> SecretRequest:
     """Check one entry of the option C(secrets)."""
     name = data.get("name")
     if not isinstance(name, str) or not _NAME.match(name):
-        raise ValueError(
-            f"secrets: the name {name!r} is not valid;"
-            " use lower-case letters, digits and underscores, a letter first"
-        )
+        raise ValueError(f"secrets: the name {name!r} is not valid; use lower-case letters, digits and underscores, a letter first")
     kind = data.get("type") or SecretRequest.type
     if kind not in SECRET_TYPES:
-        raise ValueError(
-            f"secrets: the type {kind!r} of '{name}' is unknown; use one of {', '.join(SECRET_TYPES)}"
-        )
+        raise ValueError(f"secrets: the type {kind!r} of '{name}' is unknown; use one of {', '.join(SECRET_TYPES)}")
     length = SecretRequest.length if data.get("length") is None else data["length"]
     if not isinstance(length, int) or isinstance(length, bool) or length < MIN_LENGTH:
         raise ValueError(f"secrets: the length {length!r} of '{name}' is too short; use {MIN_LENGTH} or more")
@@ -113,8 +108,7 @@ def parse_request(data: t.Mapping[str, t.Any]) -> SecretRequest:
             check_secret_value("it", value)
         except ValueError as exc:
             raise ValueError(
-                f"secrets: the value of '{name}' cannot be used: {exc};"
-                " mend it, or leave it out to have one generated"
+                f"secrets: the value of '{name}' cannot be used: {exc}; mend it, or leave it out to have one generated"
             ) from exc
     return SecretRequest(name, kind, length, value, bool(data.get("keep_former")))
 
@@ -125,13 +119,10 @@ def merge_requests(entries: t.Iterable[t.Mapping[str, t.Any]]) -> list[SecretReq
     for entry in entries:
         request = parse_request(entry)
         known = merged.setdefault(request.name, request)
-        differing = [
-            key for key in ("type", "length", "value", "keep_former") if getattr(known, key) != getattr(request, key)
-        ]
+        differing = [key for key in ("type", "length", "value", "keep_former") if getattr(known, key) != getattr(request, key)]
         if differing:
             raise ValueError(
-                f"secrets: '{request.name}' is listed twice with different {', '.join(differing)};"
-                " make the entries equal or remove one"
+                f"secrets: '{request.name}' is listed twice with different {', '.join(differing)}; make the entries equal or remove one"
             )
     return list(merged.values())
 
@@ -155,8 +146,7 @@ def read_secret(path: str) -> tuple[str, bool] | None:
     except ValueError as exc:
         reason = "the file is not UTF-8 text" if isinstance(exc, UnicodeDecodeError) else str(exc)
         raise ValueError(
-            f"{path} holds no usable secret: {reason}; put the secret in use back into it,"
-            " or remove it to have a new one generated"
+            f"{path} holds no usable secret: {reason}; put the secret in use back into it, or remove it to have a new one generated"
         ) from exc
     return kept, kept != value
 
@@ -175,9 +165,7 @@ def read_staged(path: str) -> dict[str, str]:
             check_secret_value(name, value)
     except ValueError as exc:
         reason = "it is no JSON" if isinstance(exc, json.JSONDecodeError) else str(exc)
-        raise ValueError(
-            f"{file} holds no rotation that can be carried on: {reason}; remove it, and run the rotation again"
-        ) from exc
+        raise ValueError(f"{file} holds no rotation that can be carried on: {reason}; remove it, and run the rotation again") from exc
     return dict(staged)
 
 
@@ -197,9 +185,7 @@ def read_owners(path: str) -> dict[str, list[str]]:
         raise ValueError(f"{file} does not say who wants which secret; remove it, and what is no longer wanted by hand") from exc
 
 
-def unwanted(
-    known: t.Mapping[str, t.Sequence[str]], wanted: t.Mapping[str, t.Sequence[str]], requested: t.Container[str]
-) -> list[str]:
+def unwanted(known: t.Mapping[str, t.Sequence[str]], wanted: t.Mapping[str, t.Sequence[str]], requested: t.Container[str]) -> list[str]:
     """The secrets that somebody has wanted, and nobody does any more.
 
     :param known: names by owner, of earlier runs.
@@ -352,9 +338,7 @@ def _reconcile_files(
                 continue
             kept = read_secret(file)
             if kept is None:
-                raise ValueError(
-                    f"{file} came and went while it was written; see what else works in this directory"
-                )
+                raise ValueError(f"{file} came and went while it was written; see what else works in this directory")
         current, has_line_break = kept
         value = current if request.value is None else request.value
         if value != current or has_line_break:

@@ -47,9 +47,7 @@ def _declared_files(specification: Specification, secrets: t.Mapping[str, str]) 
     return files
 
 
-def _auth_files(
-    specification: Specification, context: t.Mapping[str, t.Any], secrets: t.Mapping[str, str]
-) -> list[dict[str, t.Any]]:
+def _auth_files(specification: Specification, context: t.Mapping[str, t.Any], secrets: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
     """Basic authentication goes to the proxy as a watched file: hashes stay out of labels, and a new password restarts nothing."""
     files = []
     for route in specification["routes"]:

@@ -163,9 +163,7 @@ def normalise(given: t.Mapping[str, t.Any]) -> Specification:
         where = f"{what}, routes[{index}],"
         _check_route(where, route)
         if route["basic_auth"] is not None:
-            route["basic_auth"] = _with_defaults(
-                f"{where} basic_auth,", route["basic_auth"], BASIC_AUTH_DEFAULTS, ("user", "secret")
-            )
+            route["basic_auth"] = _with_defaults(f"{where} basic_auth,", route["basic_auth"], BASIC_AUTH_DEFAULTS, ("user", "secret"))
             if route["rate_limit"] is None:
                 route["rate_limit"] = dict(BASIC_AUTH_RATE_LIMIT)
             route["basic_auth"]["users"] = [

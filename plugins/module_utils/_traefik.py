@@ -34,9 +34,7 @@ def flatten(prefix: str, value: t.Any) -> Labels:
         return {name: text for key, item in value.items() for name, text in flatten(f"{prefix}.{key.lower()}", item).items()}
     if isinstance(value, (list, tuple)):
         if any(isinstance(item, t.Mapping) for item in value):
-            return {
-                name: text for index, item in enumerate(value) for name, text in flatten(f"{prefix}[{index}]", item).items()
-            }
+            return {name: text for index, item in enumerate(value) for name, text in flatten(f"{prefix}[{index}]", item).items()}
         unusable = [item for item in value if "," in str(item)]
         if unusable:
             raise ValueError(f"{prefix} has the value {unusable[0]!r}: a comma separates values in a label; use the file provider")

@@ -35,9 +35,31 @@ _LEAST_MEMORY = 6 * 2**20
 _NETWORKS_OF_DOCKER = ("bridge", "default", "host", "none")
 _SYSTEM_DIRECTORIES = frozenset(
     (
-        "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc",
-        "/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/local",
-        "/var", "/var/lib", "/var/lib/docker", "/var/log", "/var/tmp",
+        "/",
+        "/bin",
+        "/boot",
+        "/dev",
+        "/etc",
+        "/home",
+        "/lib",
+        "/lib64",
+        "/media",
+        "/mnt",
+        "/opt",
+        "/proc",
+        "/root",
+        "/run",
+        "/sbin",
+        "/srv",
+        "/sys",
+        "/tmp",
+        "/usr",
+        "/usr/local",
+        "/var",
+        "/var/lib",
+        "/var/lib/docker",
+        "/var/log",
+        "/var/tmp",
     )
 )
 # What lies below is of the kernel, or gone after a reboot.
@@ -45,7 +67,13 @@ _PASSING = ("/dev", "/proc", "/run", "/sys", "/tmp", "/var/run", "/var/tmp")
 # Settings of PostgreSQL that say where things are: the mounts, the health check and the way in rely on them.
 _PLACES_OF_POSTGRES = frozenset(
     (
-        "config_file", "data_directory", "external_pid_file", "hba_file", "ident_file", "listen_addresses", "port",
+        "config_file",
+        "data_directory",
+        "external_pid_file",
+        "hba_file",
+        "ident_file",
+        "listen_addresses",
+        "port",
         "unix_socket_directories",
     )
 )

@@ -63,9 +63,7 @@ def pull(image: str) -> str:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={"images": {"type": "list", "elements": "str", "required": True}}, supports_check_mode=True
-    )
+    module = AnsibleModule(argument_spec={"images": {"type": "list", "elements": "str", "required": True}}, supports_check_mode=True)
     images: list[str] = module.params["images"]
     if module.check_mode:
         module.exit_json(changed=bool(images), pulled=images)

@@ -207,8 +207,7 @@ def masked_arguments(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {
         **params,
         "secrets": [
-            {**entry, "value": None if entry.get("value") is None else "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"}
-            for entry in params["secrets"]
+            {**entry, "value": None if entry.get("value") is None else "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"} for entry in params["secrets"]
         ],
     }
 

@@ -195,7 +195,7 @@ def learn(host: Any, info: dict[str, Any], secret_values: dict[str, str]) -> Cal
 
     def now() -> None:
         secret_values.clear()
-        secret_values.update({name: value for name, value in secret_files(host).items() if not name.endswith('.json')})
+        secret_values.update({name: value for name, value in secret_files(host).items() if not name.endswith(".json")})
         info["credentials"].update(json.loads(host.check_output("opengeoai info"))["credentials"])
 
     return now

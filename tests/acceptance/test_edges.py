@@ -90,12 +90,9 @@ def measured(host: Any, info: dict[str, Any]) -> dict[str, Any]:
         # RustDesk's is the only datagram that a service answers.
         question = message(REGISTER_PEER, b"\x0a\x09123456789").hex()
         given = json.dumps({"containers": containers, "internet": internet, "question": question})
-        found: dict[str, Any] = json.loads(
-            host.check_output(f"printf %s {shlex.quote(given)} | python3 -c {shlex.quote(_MATRIX)}")
-        )
+        found: dict[str, Any] = json.loads(host.check_output(f"printf %s {shlex.quote(given)} | python3 -c {shlex.quote(_MATRIX)}"))
     found["edges"] = {
-        (source, target, port if target != "internet" else "any/udp" if "udp" in port else "any")
-        for source, target, port in found["edges"]
+        (source, target, port if target != "internet" else "any/udp" if "udp" in port else "any") for source, target, port in found["edges"]
     }
     return found
 

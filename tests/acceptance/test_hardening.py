@@ -43,9 +43,7 @@ def expected_memory(host: Any, cell: str, command: list[str]) -> int:
 def test_table_names_every_container(host: Any) -> None:
     assert set(HARDENING) == set(SERVICES)
     # Nothing else of this collection runs.
-    labelled = {
-        name for name, one in docker_inspect(host).items() if "io.opengeoai.hub.service" in (one["Config"]["Labels"] or {})
-    }
+    labelled = {name for name, one in docker_inspect(host).items() if "io.opengeoai.hub.service" in (one["Config"]["Labels"] or {})}
     assert labelled == set(SERVICES)
 
 

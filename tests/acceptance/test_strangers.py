@@ -107,9 +107,7 @@ def guess(info: dict[str, Any], name: str, path: str, count: int, connections: i
     ("name", "path", "average", "burst"),
     [("traefik", "/api/overview", 10, 100), ("mlflow", "/", 300, 300), ("minio", CONSOLE, 20, 200)],
 )
-def test_guesses_are_few(
-    info: dict[str, Any], domain: str, http: requests.Session, name: str, path: str, average: int, burst: int
-) -> None:
+def test_guesses_are_few(info: dict[str, Any], domain: str, http: requests.Session, name: str, path: str, average: int, burst: int) -> None:
     total, seconds = guess(info, f"{name}.{domain}", path, 4 * burst, 4)
     assert total["429"] > 0, total
     assert total.total() - total["429"] <= burst + average * (seconds + 1), (total, seconds)

@@ -115,9 +115,7 @@ def misled(host: Any, domain: str) -> Iterator[None]:
     host.check_output("cat /root/hosts >/etc/hosts")
 
 
-def test_a_name_that_leads_elsewhere_is_told_before_the_first_change(
-    site: Site, misled: None, domain: str, info: dict[str, Any]
-) -> None:
+def test_a_name_that_leads_elsewhere_is_told_before_the_first_change(site: Site, misled: None, domain: str, info: dict[str, Any]) -> None:
     done = site.run()
     assert done.returncode != 0
     told = " ".join(done.output.split())

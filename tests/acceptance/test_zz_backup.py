@@ -336,9 +336,7 @@ def test_a_restore_that_is_ended_is_taken_back(vm: str, host: Any, psql: Psql) -
         host.check_output("opengeoai-backup continuous")
 
 
-def test_back_to_a_moment(
-    vm: str, site: Site, host: Any, psql: Psql, http: requests.Session, domain: str, info: dict[str, Any]
-) -> None:
+def test_back_to_a_moment(vm: str, site: Site, host: Any, psql: Psql, http: requests.Session, domain: str, info: dict[str, Any]) -> None:
     given = info["credentials"]["mlflow"]
     http.auth = (given["user"], given["password"])
     objects = {name: f"https://mlflow.{domain}/api/2.0/mlflow-artifacts/artifacts/0/moment/artifacts/{name}" for name in "ab"}

@@ -39,10 +39,7 @@ class Fault:
 
 
 FAULTS = [
-    *(
-        Fault(f"SIGKILL of {name}", chaos.kill_containers(name), 60, short=name in ("postgres", "minio", "traefik"))
-        for name in SERVICES
-    ),
+    *(Fault(f"SIGKILL of {name}", chaos.kill_containers(name), 60, short=name in ("postgres", "minio", "traefik")) for name in SERVICES),
     Fault("SIGKILL of all containers", chaos.kill_containers(*SERVICES), 90),
     Fault("SIGKILL of dockerd and containerd", chaos.kill_engine, 60, short=True),
     Fault("dockerd stopped for 20 s", chaos.stop_engine, 60),

@@ -84,9 +84,7 @@ def test_status_warns_of_disk_certificate_and_backup_without_failing(site: Site,
 
 
 @pytest.mark.usefixtures("whole")
-def test_stop_takes_along_what_needs_it_and_start_brings_it_back(
-    site: Site, host: Any, http: requests.Session, domain: str
-) -> None:
+def test_stop_takes_along_what_needs_it_and_start_brings_it_back(site: Site, host: Any, http: requests.Session, domain: str) -> None:
     check = play(site, "stop", "--check", services=["minio"])
     assert check.returncode == 0
     assert "would stop minio" in check.output

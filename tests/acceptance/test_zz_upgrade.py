@@ -130,8 +130,8 @@ def leftovers(host: Any) -> str:
     """What an upgrade must not leave behind."""
     names = host.check_output("docker ps --all --format '{{.Names}}'").split()
     files = host.check_output(
-        "sh -c 'find /var/lib/opengeoai /etc/opengeoai -name upgrade.json -o -name \"*.before-upgrade\" -o -name \"*.copying\""
-        " -o -name \"*.failed\" -o -name \"*.new\" -o -name \"*.sockets\"'"
+        'sh -c \'find /var/lib/opengeoai /etc/opengeoai -name upgrade.json -o -name "*.before-upgrade" -o -name "*.copying"'
+        ' -o -name "*.failed" -o -name "*.new" -o -name "*.sockets"\''
     )
     return " ".join(sorted(set(names) - set(SERVICES))) + files
 

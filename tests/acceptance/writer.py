@@ -86,9 +86,7 @@ class Writer:
 
 
 @contextlib.contextmanager
-def writing(
-    outside: Outside, domain: str, given: Mapping[str, Any], settings: Mapping[str, str] | None = None
-) -> Iterator[Writer]:
+def writing(outside: Outside, domain: str, given: Mapping[str, Any], settings: Mapping[str, str] | None = None) -> Iterator[Writer]:
     """A client that has written something of each kind, and goes on; `settings` are variables of its environment."""
     with tempfile.TemporaryDirectory() as directory:
         writer = Writer(outside, domain, given, Path(directory), settings)

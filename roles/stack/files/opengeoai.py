@@ -210,9 +210,7 @@ def load_config(path: str) -> Config:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as exc:
-        raise ConfigError(
-            f"{path}: {exc.strerror or exc}; the playbook site.yml writes it, run that first"
-        ) from exc
+        raise ConfigError(f"{path}: {exc.strerror or exc}; the playbook site.yml writes it, run that first") from exc
     try:
         return parse_config(text)
     except ConfigError as exc:
@@ -229,15 +227,12 @@ def levels(services: Mapping[str, Service]) -> list[list[str]]:
         for dependency in service.depends_on:
             if dependency not in services:
                 raise ConfigError(
-                    f"service '{service.name}' depends on '{dependency}', which is no service of this stack"
-                    f" ({', '.join(sorted(services))})"
+                    f"service '{service.name}' depends on '{dependency}', which is no service of this stack ({', '.join(sorted(services))})"
                 )
     result: list[list[str]] = []
     placed: set[str] = set()
     while len(placed) < len(services):
-        level = [
-            name for name, one in services.items() if name not in placed and placed.issuperset(one.depends_on)
-        ]
+        level = [name for name, one in services.items() if name not in placed and placed.issuperset(one.depends_on)]
         if not level:
             raise ConfigError(f"depends_on goes round in a circle: {' -> '.join(_cycle(services, placed))}")
         result.append(level)
@@ -259,9 +254,7 @@ def select(services: Mapping[str, Service], names: Sequence[str], with_dependenc
     """The services that `names` means, in start order; no name means all of them."""
     unknown = [name for name in names if name not in services]
     if unknown:
-        raise ConfigError(
-            f"no service of this stack: {', '.join(unknown)}; the services are {', '.join(sorted(services))}"
-        )
+        raise ConfigError(f"no service of this stack: {', '.join(unknown)}; the services are {', '.join(sorted(services))}")
     wanted = set(names or services)
     if with_dependencies:
         queue = list(wanted)
@@ -362,8 +355,7 @@ def describe(container: Container | None) -> str:
         parts.append(f"health {container.health}")
     if container.check_exit_code is not None and container.status in ("running", "restarting"):
         parts.append(
-            f"last check ended with {container.check_exit_code}"
-            + (f": {container.check_output}" if container.check_output else "")
+            f"last check ended with {container.check_exit_code}" + (f": {container.check_output}" if container.check_output else "")
         )
     return f"{', '.join(parts)}; see: docker logs {container.name}"
 
@@ -401,10 +393,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     cells = [[column.upper() for column in columns]]
     cells += [["-" if row[column] is None else str(row[column]) for column in columns] for row in rows]
     widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    )
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells)
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -428,14 +417,10 @@ def parse_inspect(names: Sequence[str], returncode: int, stdout: str, stderr: st
     try:
         found = [parse_container(one) for one in json.loads(stdout or "[]")]
     except (ValueError, KeyError, TypeError) as exc:
-        raise EngineError(
-            f"docker inspect printed what cannot be read ({exc!r}): {one_line(stderr)}"
-        ) from exc
+        raise EngineError(f"docker inspect printed what cannot be read ({exc!r}): {one_line(stderr)}") from exc
     result = {one.name: one for one in found if one.name in names}
     missing = [name for name in names if name not in result]
-    if returncode and not all(
-        re.search(rf"no such (container|object): {re.escape(name)}\b", stderr, re.I) for name in missing
-    ):
+    if returncode and not all(re.search(rf"no such (container|object): {re.escape(name)}\b", stderr, re.I) for name in missing):
         raise EngineError(one_line(stderr) or f"docker inspect ended with {returncode}")
     return result
 
@@ -489,9 +474,7 @@ class DockerCli:
 
     def stop(self, timeouts: Mapping[str, int]) -> dict[str, str]:
         """Stop containers side by side; `timeouts` are the seconds each gets before it is killed."""
-        return self._side_by_side(
-            {name: (["stop", "-t", str(limit), name], float(limit)) for name, limit in timeouts.items()}
-        )
+        return self._side_by_side({name: (["stop", "-t", str(limit), name], float(limit)) for name, limit in timeouts.items()})
 
     def _side_by_side(self, commands: Mapping[str, tuple[list[str], float]]) -> dict[str, str]:
         errors: dict[str, str] = {}
@@ -515,9 +498,7 @@ class DockerCli:
                     errors[name] = f"docker {commands[name][0][0]} did not return within {limit:g} s"
                     continue
                 if process.returncode:
-                    errors[name] = (
-                        one_line(err) or f"docker {commands[name][0][0]} ended with {process.returncode}"
-                    )
+                    errors[name] = one_line(err) or f"docker {commands[name][0][0]} ended with {process.returncode}"
         except OSError as exc:
             raise EngineError(f"cannot run {self.program}: {exc.strerror}") from exc
         finally:
@@ -545,9 +526,7 @@ class Context:
     complain: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True)
 
 
-def wait_for_engine(
-    context: Context, names: Sequence[str], timeout: float = ENGINE_TIMEOUT
-) -> dict[str, Container]:
+def wait_for_engine(context: Context, names: Sequence[str], timeout: float = ENGINE_TIMEOUT) -> dict[str, Container]:
     """The containers, as soon as the engine answers."""
     deadline = context.clock() + timeout
     said = False
@@ -617,9 +596,7 @@ def _judge(context: Context, progress: Starting, containers: Mapping[str, Contai
             _settle(context, progress, name, f"not healthy after {timeout:g} s: {describe(container)}")
 
 
-def _launch(
-    context: Context, progress: Starting, ready: Sequence[str], containers: Mapping[str, Container]
-) -> None:
+def _launch(context: Context, progress: Starting, ready: Sequence[str], containers: Mapping[str, Container]) -> None:
     services = context.config.services
     to_start: dict[str, float] = {}
     for name in ready:
@@ -630,9 +607,7 @@ def _launch(
             continue
         failed = [one for one in services[name].depends_on if progress.settled.get(one) is False]
         if failed:
-            context.complain(
-                f"{name}: goes on although {', '.join(failed)} is not healthy; it will recover once that is"
-            )
+            context.complain(f"{name}: goes on although {', '.join(failed)} is not healthy; it will recover once that is")
         if not container.is_up:
             context.say(f"{name}: starting")
             to_start[name] = services[name].start_timeout
@@ -734,9 +709,7 @@ def stop_by_hand(context: Context, names: Sequence[str]) -> int:
         context.say(f"{name}: has to stop, too, since it needs {', '.join(needed)}")
     names = [*names, *also]
     before = wait_for_engine(context, names)
-    holds = {
-        name: started for name, started in read_holds(context).items() if name in services and name not in names
-    }
+    holds = {name: started for name, started in read_holds(context).items() if name in services and name not in names}
     # Kept in mind first: what is stopped while this is interrupted was stopped by hand, too.
     write_holds(context, {**holds, **{name: before[name].started_at for name in names if name in before}})
     result = stop_services(context, names)
@@ -781,11 +754,7 @@ def stop_services(context: Context, names: Sequence[str]) -> int:
     containers = context.engine.inspect(names)
     for level in reversed(levels(services)):
         up = [
-            name
-            for name in level
-            if name in names
-            and name in containers
-            and containers[name].status not in ("created", "exited", "dead")
+            name for name in level if name in names and name in containers and containers[name].status not in ("created", "exited", "dead")
         ]
         if not up:
             continue
@@ -811,9 +780,7 @@ def wait_services(context: Context, names: Sequence[str], timeout: float) -> int
         try:
             containers = context.engine.inspect(names)
             lines = [
-                f"{name}: {describe(containers.get(name))}"
-                for name in names
-                if not (name in containers and containers[name].is_healthy)
+                f"{name}: {describe(containers.get(name))}" for name in names if not (name in containers and containers[name].is_healthy)
             ]
         except EngineError as exc:
             lines = [f"the Docker engine does not answer: {exc}"]
@@ -948,18 +915,14 @@ def judge_problems(rows: Sequence[Mapping[str, Any]], routes: Sequence[Mapping[s
     return problems + [f"route {row['url']}: {row['answer']}" for row in routes if not row["answers"]]
 
 
-def judge_warnings(
-    report: Mapping[str, Any], warn: Mapping[str, int], now: datetime.datetime
-) -> list[str]:
+def judge_warnings(report: Mapping[str, Any], warn: Mapping[str, int], now: datetime.datetime) -> list[str]:
     """What will be a problem before long."""
     found = []
     for row in report["disks"]:
         if row["used_percent"] is None:
             found.append(f"disk {row['disk']}: {row['path']} cannot be looked at")
         elif row["used_percent"] >= warn.get("disk_percent", 100):
-            found.append(
-                f"disk {row['disk']}: {row['path']} is {row['used_percent']:g} % full, {row['free_gib']:g} GiB are free"
-            )
+            found.append(f"disk {row['disk']}: {row['path']} is {row['used_percent']:g} % full, {row['free_gib']:g} GiB are free")
     days = warn.get("certificate_days", 0)
     for row in report["routes"]:
         if row["certificate_expires"]:
@@ -997,9 +960,7 @@ def build_report(context: Context, quick: bool) -> dict[str, Any]:
         row["detail"] = "stopped by hand" if name in resting else describe(containers.get(name))
         row["stopped_by_hand"] = name in resting
         row["image_name"], row["version"] = split_image(row["image"])
-        row["uptime_seconds"] = (
-            int((now - parse_time(containers[name].started_at)).total_seconds()) if name in running else None
-        )
+        row["uptime_seconds"] = int((now - parse_time(containers[name].started_at)).total_seconds()) if name in running else None
         row["memory"] = memory.get(name)
         rows.append(row)
     report: dict[str, Any] = {"domain": config.domain, "services": rows, "routes": [], "disks": [], "backup": None}
@@ -1041,9 +1002,7 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
                 }
             )
     result = table(lines, columns).splitlines()
-    result += [
-        f"disk {row['disk']}: {row['path']}: {row['used_percent']} % used, {row['free_gib']} GiB free" for row in report["disks"]
-    ]
+    result += [f"disk {row['disk']}: {row['path']}: {row['used_percent']} % used, {row['free_gib']} GiB free" for row in report["disks"]]
     if report["disks"]:
         backup = report["backup"]
         result.append(
@@ -1217,9 +1176,7 @@ def read_secret(directory: str, name: str) -> str:
     try:
         return path.read_text(encoding="utf-8").removesuffix("\n")
     except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(
-            f"{path}: {getattr(exc, 'strerror', None) or exc}; the playbook site.yml writes it, run it again"
-        ) from exc
+        raise ConfigError(f"{path}: {getattr(exc, 'strerror', None) or exc}; the playbook site.yml writes it, run it again") from exc
 
 
 def rotating(directory: str) -> list[str]:
@@ -1261,9 +1218,7 @@ def show_info(context: Context, uid: int) -> int:
             public[name] = Path(path).read_text(encoding="utf-8").strip()
         except OSError as exc:
             public[name] = None
-            context.complain(
-                f"no {name} yet: {path}: {exc.strerror}; its service writes it when it first starts, see: opengeoai status"
-            )
+            context.complain(f"no {name} yet: {path}: {exc.strerror}; its service writes it when it first starts, see: opengeoai status")
     try:
         info = build_info(config, lambda name: read_secret(config.secrets_dir, name), public)
     except ConfigError as exc:

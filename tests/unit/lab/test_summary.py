@@ -51,8 +51,7 @@ def test_summary() -> None:
         "rustdesk-relay  https://rustdesk.hub.test/ws/relay",
         "postgres        postgres.hub.test:5432 (TLS)        gis",
         "",
-        "To reach them by name, add to /etc/hosts: "
-        "192.0.2.1 hub.test www.hub.test minio.hub.test rustdesk.hub.test postgres.hub.test",
+        "To reach them by name, add to /etc/hosts: 192.0.2.1 hub.test www.hub.test minio.hub.test rustdesk.hub.test postgres.hub.test",
         "CA to trust: /somewhere/ca.pem",
         "RustDesk: 192.0.2.1, public key key=",
         "Passwords, as JSON: make demo-info",

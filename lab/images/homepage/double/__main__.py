@@ -234,9 +234,7 @@ def main() -> int:
         return 1
     site = Site(Config(directory, _APP / "skeleton"), Config(_APP / "skeleton", _APP / "skeleton"))
     hosts = allowed_hosts(os.environ.get("HOMEPAGE_ALLOWED_HOSTS", ""), port)
-    server = Server(
-        ("::" if Server.address_family == socket.AF_INET6 else "0.0.0.0", port), handler(site, hosts)
-    )
+    server = Server(("::" if Server.address_family == socket.AF_INET6 else "0.0.0.0", port), handler(site, hosts))
     print(f"info: ready on port {port}", flush=True)
     server.serve_forever()
     return 0

@@ -47,9 +47,7 @@ class Config:
             try:
                 shutil.copyfile(self.skeleton / name, path)
             except OSError as error:
-                raise CannotCopyError(
-                    f"{name} is missing in {self.directory} and cannot be copied: {error}"
-                ) from error
+                raise CannotCopyError(f"{name} is missing in {self.directory} and cannot be copied: {error}") from error
             print(f"info: {name} was copied to the config folder", flush=True)
         return _TEMPLATE.sub(self._substitute, path.read_text())
 
@@ -168,9 +166,7 @@ def bookmark(name: str, content: Any) -> dict[str, Any]:
     return {"name": str(name), **fields, "type": "bookmark"}
 
 
-def merged(
-    discovered: list[dict[str, Any]], configured: list[dict[str, Any]], layout: list[str]
-) -> list[dict[str, Any]]:
+def merged(discovered: list[dict[str, Any]], configured: list[dict[str, Any]], layout: list[str]) -> list[dict[str, Any]]:
     """Groups by name, those of the layout first and in its order, services by weight."""
     by_name: dict[str, dict[str, Any]] = {}
     for item in [*configured, *discovered]:

@@ -116,7 +116,5 @@ def discovered(server: str, containers: list[dict[str, Any]]) -> list[dict[str, 
 
 def label_fields(labels: dict[str, str]) -> dict[str, str]:
     """The homepage.* labels that this stand-in understands."""
-    fields = {
-        key.removeprefix("homepage."): value for key, value in labels.items() if key.startswith("homepage.")
-    }
+    fields = {key.removeprefix("homepage."): value for key, value in labels.items() if key.startswith("homepage.")}
     return {key: value for key, value in fields.items() if key.split(".", 1)[0] not in _IGNORED}

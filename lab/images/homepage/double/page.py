@@ -68,9 +68,7 @@ setInterval(lookAll, 10000);
 """
 
 
-def page(
-    settings: Mapping[str, Any], groups: list[dict[str, Any]], bookmarks: list[dict[str, Any]], digest: str
-) -> str:
+def page(settings: Mapping[str, Any], groups: list[dict[str, Any]], bookmarks: list[dict[str, Any]], digest: str) -> str:
     """The document for a configuration."""
     title = html.escape(str(settings.get("title") or "Homepage"))
     about = html.escape(str(settings.get("description") or ""))

@@ -51,8 +51,7 @@ KINDS: dict[str, list[str]] = {"database_passwords": [], "s3_keys": [], "web_pas
 
 def test_nothing_adds_up_to_nothing() -> None:
     empty: dict[str, Any] = {
-        key: []
-        for key in ("services", "images", "hosts", "ports", "public_ports", "directories", "databases", "database_roles", "buckets")
+        key: [] for key in ("services", "images", "hosts", "ports", "public_ports", "directories", "databases", "database_roles", "buckets")
     }
     manifest = {"services": [], "routes": [], "urls": {}, "credentials": {}, "public_files": {}}
     secrets = {"secrets": [DIGEST_KEY, BACKUP_PASSWORD], "secret_groups": KINDS, "secret_owners": {}}

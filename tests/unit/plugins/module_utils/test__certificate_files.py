@@ -45,9 +45,7 @@ USAGE = x509.KeyUsage(
 )
 
 
-def issue(
-    subject: str, issuer: str, names: list[str], begin: int = -10, end: int = 80, ca: bool = False, strict: bool = True
-) -> str:
+def issue(subject: str, issuer: str, names: list[str], begin: int = -10, end: int = 80, ca: bool = False, strict: bool = True) -> str:
     """A certificate whose key bears the name of its subject; if strict, with what Python 3.13 wants."""
     text = (
         x509.CertificateBuilder()

@@ -31,7 +31,7 @@ STATES: list[tuple[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(('inspected', 'expected'), STATES)
+@pytest.mark.parametrize(("inspected", "expected"), STATES)
 def test_describe_state(inspected: str, expected: str) -> None:
     assert describe_state(inspected) == expected
 
@@ -48,7 +48,7 @@ PERMANENT: list[tuple[ExecResult, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(('result', 'expected'), PERMANENT)
+@pytest.mark.parametrize(("result", "expected"), PERMANENT)
 def test_is_permanent(result: ExecResult, expected: bool) -> None:
     assert is_permanent(result) is expected
 
@@ -60,13 +60,13 @@ SCRUBBED: list[tuple[str, list[str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(('text', 'secrets', 'expected'), SCRUBBED)
+@pytest.mark.parametrize(("text", "secrets", "expected"), SCRUBBED)
 def test_scrub(text: str, secrets: list[str], expected: str) -> None:
     assert scrub(text, secrets) == expected
 
 
 @pytest.mark.parametrize(
-    ('stdout', 'ready', 'output'),
+    ("stdout", "ready", "output"),
     [
         (f"{READY_MARK}\nx\n", True, "x\n"),
         (f"{READY_MARK}\n", True, ""),
@@ -133,7 +133,7 @@ FAILURES: list[tuple[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(('exec_body', 'message'), FAILURES)
+@pytest.mark.parametrize(("exec_body", "message"), FAILURES)
 def test_failures(tmp_path: Path, exec_body: str, message: str) -> None:
     with pytest.raises(ContainerExecError) as caught:
         _run(_docker(tmp_path, exec_body), 0)

@@ -60,9 +60,7 @@ ROUTE = {"name": "web", "hosts": ["a.org"], "port": 80}
     ],
 )
 def test_an_allow_list_keeps_nobody_out_who_is_inside(changes: dict[str, Any], expected: str | None) -> None:
-    arguments = docker_container_arguments(
-        {**WEB, "routes": [{**ROUTE, **changes}]}, {**CONTEXT, "inside_networks": ["172.19.0.0/16"]}
-    )
+    arguments = docker_container_arguments({**WEB, "routes": [{**ROUTE, **changes}]}, {**CONTEXT, "inside_networks": ["172.19.0.0/16"]})
     assert arguments["labels"].get("traefik.http.middlewares.web-networks.ipallowlist.sourcerange") == expected
 
 

@@ -70,9 +70,7 @@ def paths(tmp_path: Path) -> Paths:
     )
 
 
-def reconcile(
-    paths: Paths, now: datetime.datetime = NOW, dry_run: bool = False, **changes: Any
-) -> LocalCaResult:
+def reconcile(paths: Paths, now: datetime.datetime = NOW, dry_run: bool = False, **changes: Any) -> LocalCaResult:
     return reconcile_local_ca(paths, settings(**changes), now, ROOT, ME, dry_run=dry_run)
 
 
@@ -101,9 +99,7 @@ def test_parse_hosts(hosts: list[str], expected: tuple[str, ...]) -> None:
     assert parse_hosts(hosts) == expected
 
 
-NOT_A_NAME = (
-    "is not a DNS name; use letters, digits, hyphens and dots (an internationalised name in its xn-- form)"
-)
+NOT_A_NAME = "is not a DNS name; use letters, digits, hyphens and dots (an internationalised name in its xn-- form)"
 
 
 @pytest.mark.parametrize(
@@ -146,8 +142,7 @@ def test_parse_days_refuses(value: int) -> None:
         ({"name": "x" * 65}, f"name is '{'x' * 65}', and has to have 1 to 64 characters"),
         (
             {"renew_before_days": 397},
-            "renew_before_days is 397, and has to be less than valid_days (397);"
-            " else every run issues a new certificate",
+            "renew_before_days is 397, and has to be less than valid_days (397); else every run issues a new certificate",
         ),
     ],
 )
@@ -349,9 +344,7 @@ def corrupt(path: str, content: bytes) -> None:
             "the certificate cannot be read: it is not a PEM certificate",
         ),
         (
-            lambda p: corrupt(
-                p.certificate, Path(p.certificate).read_bytes().split(b"\n-----BEGIN")[0] + b"\n"
-            ),
+            lambda p: corrupt(p.certificate, Path(p.certificate).read_bytes().split(b"\n-----BEGIN")[0] + b"\n"),
             "the authority is another",
         ),
     ],
@@ -377,9 +370,7 @@ def test_another_authority_of_the_same_name(paths: Paths) -> None:
 def test_leaf_of_another_issuer_in_a_right_chain(paths: Paths) -> None:
     reconcile(paths)
     authority = create_authority("hub.test local CA", new_key(), NOW, 3650 * DAY)
-    key, chain = issue_leaf(
-        create_authority("hub.test local CA", new_key(), NOW, 3650 * DAY), HOSTS, NOW, 397 * DAY
-    )
+    key, chain = issue_leaf(create_authority("hub.test local CA", new_key(), NOW, 3650 * DAY), HOSTS, NOW, 397 * DAY)
     forged = chain.split(b"-----END")[0] + b"-----END CERTIFICATE-----\n" + authority.certificate_pem
     assert reasons_to_issue(authority, key, forged, settings(), NOW) == ["the authority is another"]
 
@@ -517,11 +508,9 @@ def test_interruption_is_mended(paths: Paths, monkeypatch: pytest.MonkeyPatch, s
     assert verify(paths).returncode == 0
     assert reconcile(paths).changed is False
     # What the interrupted run made of the authority is kept.
-    assert {
-        path: content
-        for path, content in files(paths).items()
-        if path in (paths.ca_key, paths.ca_certificate) and path in left
-    } == {path: left[path] for path in left if path not in (paths.key, paths.certificate)}
+    assert {path: content for path, content in files(paths).items() if path in (paths.ca_key, paths.ca_certificate) and path in left} == {
+        path: left[path] for path in left if path not in (paths.key, paths.certificate)
+    }
 
 
 def test_interrupted_renewal_is_mended(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,8 +82,7 @@ BUCKET_NAMES: list[tuple[str, str | None]] = [
     ),
     (
         "abc\n",
-        '"abc\\n" may hold only a-z, 0-9, dots and hyphens, '
-        "and has to begin and end with a letter or a digit",
+        '"abc\\n" may hold only a-z, 0-9, dots and hyphens, and has to begin and end with a letter or a digit',
     ),
     ("a..b", '"a..b" has two dots, or a dot and a hyphen, side by side; separate them'),
     ("a.-b", '"a.-b" has two dots, or a dot and a hyphen, side by side; separate them'),
@@ -187,9 +186,7 @@ def test_parse_users_refuses(raw: list[dict[str, Any]], message: str) -> None:
 
 
 def test_parse() -> None:
-    assert parse_users([_user(buckets=["one", "two", "one"])], "root") == (
-        User("abc", "12345678", ("one", "two")),
-    )
+    assert parse_users([_user(buckets=["one", "two", "one"])], "root") == (User("abc", "12345678", ("one", "two")),)
     assert parse_buckets([{"name": "one"}, {"name": "two"}, {"name": "one"}]) == ("one", "two")
     with pytest.raises(ValueError, match=r"^buckets\[1\].name: \"X\" has 1 characters; use 3 to 63$"):
         parse_buckets([{"name": "one"}, {"name": "X"}])
@@ -261,14 +258,9 @@ def _said(**sections: str) -> str:
     return "".join(f"@@ {key}\n{text}\n" for key, text in {**usual, **sections}.items())
 
 
-CONVERGED = State(
-    ("mlflow", "old"), {"mlflow": UserState(True, True, ("hub-mlflow",), ())}, {"hub-mlflow": POLICY}
-)
+CONVERGED = State(("mlflow", "old"), {"mlflow": UserState(True, True, ("hub-mlflow",), ())}, {"hub-mlflow": POLICY})
 DISABLED = '{"status":"success","accessKey":"mlflow","policyName":"x,hub-mlflow","userStatus":"disabled"}'
-IN_GROUP = (
-    '{"status":"success","accessKey":"mlflow","userStatus":"enabled",'
-    '"memberOf":[{"name":"g","policies":["readonly"]}]}'
-)
+IN_GROUP = '{"status":"success","accessKey":"mlflow","userStatus":"enabled","memberOf":[{"name":"g","policies":["readonly"]}]}'
 
 STATES: list[tuple[str, State]] = [
     (_said(), CONVERGED),
@@ -283,9 +275,7 @@ STATES: list[tuple[str, State]] = [
     ),
     (
         _said(user0=DISABLED, key0=_error("InvalidAccessKeyId")),
-        State(
-            CONVERGED.buckets, {"mlflow": UserState(False, None, ("hub-mlflow", "x"), ())}, CONVERGED.policies
-        ),
+        State(CONVERGED.buckets, {"mlflow": UserState(False, None, ("hub-mlflow", "x"), ())}, CONVERGED.policies),
     ),
     (
         _said(user0=IN_GROUP),
@@ -342,8 +332,7 @@ BAD_STATES: list[tuple[str, str]] = [
     ("", 'mc printed something else than the server\'s state (no section "buckets")'),
     (
         _said(buckets=_error("SignatureDoesNotMatch")),
-        "root_user, root_password: the server refuses them (SignatureDoesNotMatch); "
-        "give those that it was started with",
+        "root_user, root_password: the server refuses them (SignatureDoesNotMatch); give those that it was started with",
     ),
     (_said(buckets=_error("Other")), "mc could not list the buckets: Unable to do it because"),
     (
@@ -394,9 +383,7 @@ def test_error_in(items: list[dict[str, Any]], expected: McError | None) -> None
 
 def test_problems() -> None:
     users = [User("abc", "12345678", ("old", "new", "none"))]
-    assert problems(["new"], users, CONVERGED) == [
-        'users[0].buckets: "none" of user "abc" does not exist; add it to buckets'
-    ]
+    assert problems(["new"], users, CONVERGED) == ['users[0].buckets: "none" of user "abc" does not exist; add it to buckets']
 
 
 def _state(user: UserState | None, policy: dict[str, Any] | None = POLICY) -> State:

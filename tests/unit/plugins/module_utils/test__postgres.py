@@ -51,8 +51,7 @@ GOOD = {
 # Made by a PostgreSQL 17 server from the plain password (CREATE ROLE ... PASSWORD 'Pa$$wörd 1').
 SERVER_PASSWORD = "Pa$$wörd 1"
 SERVER_VERIFIER = (
-    "SCRAM-SHA-256$4096:6+IYVTtBfUsEeW5m3DHtzA==$"
-    "N3ZV+QF1V0jCyRWfQ4aMiTLj1bBooIDyoYsJnuWt4VU=:ugQ+2fzXx1zZwna258X+kDWyAdaYC9Nl2r5UXyydlsk="
+    "SCRAM-SHA-256$4096:6+IYVTtBfUsEeW5m3DHtzA==$N3ZV+QF1V0jCyRWfQ4aMiTLj1bBooIDyoYsJnuWt4VU=:ugQ+2fzXx1zZwna258X+kDWyAdaYC9Nl2r5UXyydlsk="
 )
 
 
@@ -220,9 +219,7 @@ def test_parse_databases_refuses(raw: list[dict[str, Any]], message: str) -> Non
 
 def test_parse() -> None:
     assert parse_roles([{"name": "a", "password": "p"}], "postgres") == (Role("a", "p"),)
-    assert parse_databases([{"name": "d", "owner": "a", "extensions": ["x", "y", "x"]}]) == (
-        Database("d", "a", ("x", "y")),
-    )
+    assert parse_databases([{"name": "d", "owner": "a", "extensions": ["x", "y", "x"]}]) == (Database("d", "a", ("x", "y")),)
     assert parse_databases([{"name": "d", "owner": "a", "extensions": None}]) == (Database("d", "a"),)
 
 
@@ -361,10 +358,7 @@ def test_problems(database: Database, state: State, expected: list[str]) -> None
 VERIFIER = scram_verifier("pw", SALT)
 CREATE_ROLE = (
     "create role a",
-    (
-        'CREATE ROLE "a" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS '
-        f"PASSWORD '{VERIFIER}';",
-    ),
+    (f"CREATE ROLE \"a\" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD '{VERIFIER}';",),
 )
 REVOKE = 'REVOKE CONNECT, TEMPORARY ON DATABASE "d" FROM PUBLIC;'
 CREATE_DATABASE = (
@@ -416,9 +410,7 @@ PLANS: list[tuple[list[Role], list[Database], State, list[tuple[str, tuple[str, 
 
 
 @pytest.mark.parametrize(("roles", "databases", "state", "expected"), PLANS)
-def test_plan(
-    roles: list[Role], databases: list[Database], state: State, expected: list[tuple[str, tuple[str, ...]]]
-) -> None:
+def test_plan(roles: list[Role], databases: list[Database], state: State, expected: list[tuple[str, tuple[str, ...]]]) -> None:
     steps = plan(roles, databases, state, lambda: SALT)
     assert [(step.description, step.statements) for step in steps] == expected
 
@@ -434,9 +426,7 @@ GRANTS: list[tuple[DatabaseState | None, list[str]]] = [
     ),
     (DatabaseState("a", "UTF8", (), True, ("postgis",)), []),
     (
-        DatabaseState(
-            "a", "UTF8", (), True, ("postgis", "postgis_topology"), ("postgis", "postgis_topology")
-        ),
+        DatabaseState("a", "UTF8", (), True, ("postgis", "postgis_topology"), ("postgis", "postgis_topology")),
         ["let a write to the tables of extension postgis in database d"],
     ),
 ]
@@ -479,9 +469,7 @@ def test_diff_shows_no_secret() -> None:
         roles={"a": RoleState({**GOOD, "rolcreatedb": True}, scram_verifier("other", SALT))},
         databases={"d": DatabaseState("b", "UTF8", ("CONNECT",), True, ("plpgsql", "postgis"), ("postgis",))},
     )
-    before, after = diff_of(
-        [ROLE, Role("n", "pw")], [Database("d", "a", ("postgis",)), Database("e", "a")], state
-    )
+    before, after = diff_of([ROLE, Role("n", "pw")], [Database("d", "a", ("postgis",)), Database("e", "a")], state)
     rest = ["LOGIN", "NOSUPERUSER", "NOCREATEROLE", "NOREPLICATION", "NOBYPASSRLS"]
     wanted = [*rest[:2], "NOCREATEDB", *rest[2:]]
     assert before == {

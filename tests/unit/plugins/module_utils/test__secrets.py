@@ -194,8 +194,7 @@ def test_reconcile_refuses_a_damaged_file(tmp_path: Path, content: bytes, reason
     with pytest.raises(ValueError) as excinfo:
         reconcile_secrets(str(tmp_path), [SecretRequest("a"), SecretRequest("b", value="x")], *ME)
     assert str(excinfo.value) == (
-        f"{tmp_path}/b holds no usable secret: {reason};"
-        " put the secret in use back into it, or remove it to have a new one generated"
+        f"{tmp_path}/b holds no usable secret: {reason}; put the secret in use back into it, or remove it to have a new one generated"
     )
     assert not (tmp_path / "a").exists()
     assert (tmp_path / "b").read_bytes() == content
@@ -208,9 +207,7 @@ def test_reconcile_follows_no_link(tmp_path: Path) -> None:
     (directory / "a").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ValueError) as excinfo:
         reconcile_secrets(str(directory), [SecretRequest("a")], *ME)
-    assert str(excinfo.value) == (
-        f"{directory}/a cannot be read: it is a symbolic link; it has to be a regular file"
-    )
+    assert str(excinfo.value) == (f"{directory}/a cannot be read: it is a symbolic link; it has to be a regular file")
 
 
 def test_reconcile_dry_run_writes_nothing(tmp_path: Path) -> None:

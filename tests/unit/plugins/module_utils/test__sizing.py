@@ -124,9 +124,7 @@ def test_postgres_has_room_in_its_limit(memory_mb: int, cpus: int) -> None:
     assert taken <= int(store_memory(memory_mb)[:-1])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"), [((1,), "1280m"), ((6,), "2560m"), ((8, False), "3072m"), ((2, True), "4608m")]
-)
+@pytest.mark.parametrize(("arguments", "expected"), [((1,), "1280m"), ((6,), "2560m"), ((8, False), "3072m"), ((2, True), "4608m")])
 def test_mlflow_memory(arguments: tuple[Any, ...], expected: str) -> None:
     assert mlflow_memory(*arguments) == expected
 

@@ -115,8 +115,7 @@ FAILURES: list[tuple[Any, str]] = [
     ({"image": "nginx:1.29"}, "the specification of service None lacks the key 'name'"),
     (
         {**WEB, "volumes": []},
-        "the specification of service 'web' has the unknown key 'volumes'; known are "
-        + ", ".join(sorted({*DEFAULTS, "name", "image"})),
+        "the specification of service 'web' has the unknown key 'volumes'; known are " + ", ".join(sorted({*DEFAULTS, "name", "image"})),
     ),
     (
         {**WEB, "name": "Web"},

@@ -121,11 +121,7 @@ LABELS: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
     (
         {"port": None, "service": "api@internal"},
         {},
-        {
-            key: value
-            for key, value in {**BASE, f"{R}.service": "api@internal"}.items()
-            if key != f"{S}.loadbalancer.server.port"
-        },
+        {key: value for key, value in {**BASE, f"{R}.service": "api@internal"}.items() if key != f"{S}.loadbalancer.server.port"},
     ),
 ]
 

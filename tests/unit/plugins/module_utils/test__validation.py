@@ -125,10 +125,7 @@ SECRETS = (
         ({"postgres_access": "networks", "postgres_allowed_networks": ["192.0.2.0/24"]}, []),
         (
             {"postgres_access": "networks", "postgres_allowed_networks": []},
-            [
-                "postgres_access is 'networks' and postgres_allowed_networks is empty: "
-                "list the networks, or set postgres_access to 'closed'"
-            ],
+            ["postgres_access is 'networks' and postgres_allowed_networks is empty: list the networks, or set postgres_access to 'closed'"],
         ),
         *(
             (
@@ -233,7 +230,7 @@ GOOD: dict[str, Any] = {
             {
                 "mlflow_user": "{{ ü }}\"'\\$# 👩\u200d🚀 שלום",
                 "traefik_user": "%",
-                "mlflow_database": "Ml-Flow \"ü\" 🚀",
+                "mlflow_database": 'Ml-Flow "ü" 🚀',
                 "postgres_user": "o'neil",
                 "postgres_database": " {{ x",
                 "minio_root_user": "ädm/in+{%:'\"\\$#",
@@ -371,8 +368,13 @@ GOOD: dict[str, Any] = {
         ({"backup_repository": "/mnt/backup", "backup_keep_daily": 1}, []),
         # Switched off.
         ({"backup_repository": ""}, []),
-        ({"backup_repository": "nas:/backup"}, ["backup_repository is 'nas:/backup': write a path such as /var/backups/opengeoai, "
-          "sftp:USER@HOST:/PATH, or s3:https://HOST/BUCKET"]),
+        (
+            {"backup_repository": "nas:/backup"},
+            [
+                "backup_repository is 'nas:/backup': write a path such as /var/backups/opengeoai, "
+                "sftp:USER@HOST:/PATH, or s3:https://HOST/BUCKET"
+            ],
+        ),
         (
             {"backup_repository": "s3:https://s3.example.org/hub", "backup_s3_access_key": "hub", "backup_s3_secret_key": "long enough"},
             [],

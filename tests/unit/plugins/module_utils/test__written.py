@@ -61,9 +61,7 @@ def test_a_damaged_record_is_refused(tmp_path: Path, content: str) -> None:
     record.write_text(content)
     with pytest.raises(ValueError) as excinfo:
         read_written(str(record))
-    assert str(excinfo.value) == (
-        f"{record} is no record of files that were written; remove it, and what is no longer wanted by hand"
-    )
+    assert str(excinfo.value) == (f"{record} is no record of files that were written; remove it, and what is no longer wanted by hand")
 
 
 def test_leftovers(tmp_path: Path) -> None:

@@ -36,8 +36,7 @@ def test_makes_and_keeps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert first["ca_pem"] == (tmp_path / "tls" / "ca.pem").read_text()
     assert first["diff"]["before"] == ""
     assert first["diff"]["after"] == (
-        f"hosts: hub.test\ncertificate expires: {first['expires']}\n"
-        f"authority expires: {first['ca_expires']}\n"
+        f"hosts: hub.test\ncertificate expires: {first['expires']}\nauthority expires: {first['ca_expires']}\n"
     )
     assert sorted(os.listdir(tmp_path / "tls")) == ["ca.pem", "tls.crt", "tls.key"]
     again = run(capsys, tmp_path)
@@ -70,17 +69,13 @@ def test_warns_of_an_authority_that_ends(tmp_path: Path, capsys: pytest.CaptureF
         ),
     ],
 )
-def test_failures(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: dict[str, Any], message: str
-) -> None:
+def test_failures(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: dict[str, Any], message: str) -> None:
     result = run(capsys, tmp_path, **arguments)
     assert result["msg"] == message
     assert os.listdir(tmp_path) == []
 
 
-def test_missing_library(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_library(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_ca, "CRYPTOGRAPHY_IMPORT_ERROR", "Traceback: no cryptography")
     result = run(capsys, tmp_path)
     assert "python3-cryptography on Debian" in result["msg"]

@@ -31,9 +31,7 @@ ACTIONS = [
 
 
 def _error(code: str) -> str:
-    return json.dumps(
-        {"status": "error", "error": {"message": "Unable.", "cause": {"error": {"Code": code}}}}
-    )
+    return json.dumps({"status": "error", "error": {"message": "Unable.", "cause": {"error": {"Code": code}}}})
 
 
 def _said(**sections: str) -> tuple[int, str, str]:
@@ -97,8 +95,7 @@ FAILURES: list[tuple[dict[str, Any], list[tuple[int, str, str]], str]] = [
     (
         {},
         [_said(buckets=_error("SignatureDoesNotMatch"), user0="", policy0="", key0="")],
-        "root_user, root_password: the server refuses them (SignatureDoesNotMatch); "
-        "give those that it was started with",
+        "root_user, root_password: the server refuses them (SignatureDoesNotMatch); give those that it was started with",
     ),
     ({}, [(1, "opengeoai-ready\n", f"odd {SECRET}\n")], "mc failed (exit code 1): odd ********"),
     (
@@ -118,9 +115,7 @@ FAILURES: list[tuple[dict[str, Any], list[tuple[int, str, str]], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "answers", "message"), FAILURES)
-def test_failures(
-    run: Run, changes: dict[str, Any], answers: list[tuple[int, str, str]], message: str
-) -> None:
+def test_failures(run: Run, changes: dict[str, Any], answers: list[tuple[int, str, str]], message: str) -> None:
     result = run({**WANTED, **changes}, *answers)
     assert result["failed"] is True
     assert result["msg"] == message

@@ -92,8 +92,7 @@ FAILURES: list[tuple[dict[str, Any], list[tuple[int, str, str]], str]] = [
     (
         {},
         [(2, "opengeoai-ready\n", 'psql: error: FATAL:  role "postgres" does not exist\n')],
-        "psql failed to read the server's state (exit code 2): psql: error: "
-        'FATAL:  role "postgres" does not exist',
+        'psql failed to read the server\'s state (exit code 2): psql: error: FATAL:  role "postgres" does not exist',
     ),
     (
         {},
@@ -104,23 +103,15 @@ FAILURES: list[tuple[dict[str, Any], list[tuple[int, str, str]], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "answers", "message"), FAILURES)
-def test_failures(
-    run: Run, changes: dict[str, Any], answers: list[tuple[int, str, str]], message: str
-) -> None:
+def test_failures(run: Run, changes: dict[str, Any], answers: list[tuple[int, str, str]], message: str) -> None:
     result = run({**WANTED, **changes}, *answers)
     assert result["failed"] is True
     assert result["msg"] == message
 
 
-def test_error_of_a_change_is_rid_of_the_verifier(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_error_of_a_change_is_rid_of_the_verifier(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     verifier = scram_verifier(PASSWORD, b"0123456789abcdef")
     monkeypatch.setattr(postgres_databases.plan, "__defaults__", (lambda: b"0123456789abcdef", None))
-    result = run(
-        WANTED, _ready(EMPTY), (3, "opengeoai-ready\n", f"LINE 1: CREATE ROLE PASSWORD '{verifier}'")
-    )
+    result = run(WANTED, _ready(EMPTY), (3, "opengeoai-ready\n", f"LINE 1: CREATE ROLE PASSWORD '{verifier}'"))
     assert verifier in (tmp_path / "stdin.2").read_text()
-    assert result["msg"] == (
-        "psql failed to change the server (exit code 3): LINE 1: CREATE ROLE PASSWORD '********'"
-    )
+    assert result["msg"] == ("psql failed to change the server (exit code 3): LINE 1: CREATE ROLE PASSWORD '********'")

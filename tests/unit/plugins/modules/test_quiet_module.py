@@ -14,7 +14,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._quiet_module import QuietModule
 
-SECRET = "first-line\nback\\slash \"quote\""
+SECRET = 'first-line\nback\\slash "quote"'
 SPEC = {"items": {"type": "list", "elements": "dict", "options": {"value": {"type": "str", "no_log": True}}}}
 
 

@@ -59,9 +59,7 @@ def test_only_the_result_holds_values(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_diff_shows_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, path=str(tmp_path), secrets=[{"name": "a", "value": "x"}, {"name": "b"}])
     (tmp_path / "b").chmod(0o640)
-    result = run(
-        capsys, path=str(tmp_path), secrets=[{"name": "a", "value": "y"}, {"name": "b"}, {"name": "c"}]
-    )
+    result = run(capsys, path=str(tmp_path), secrets=[{"name": "a", "value": "y"}, {"name": "b"}, {"name": "c"}])
     assert result["diff"] == {
         "before": "a: out of date\nb: wrong mode or owner\n",
         "after": "c: created\na: rewritten\nb: mode and owner corrected\n",
@@ -88,9 +86,7 @@ def test_check_mode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ),
     ],
 )
-def test_failures(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], entries: list[dict[str, Any]], message: str
-) -> None:
+def test_failures(tmp_path: Path, capsys: pytest.CaptureFixture[str], entries: list[dict[str, Any]], message: str) -> None:
     result = run(capsys, path=str(tmp_path / "s"), secrets=entries)
     assert result["msg"] == message
     assert "sesame" not in json.dumps(result)

@@ -257,11 +257,7 @@ def test_table() -> None:
         tool.status_row("long_name", None),
         tool.status_row(
             "c",
-            tool.parse_container(
-                inspected(
-                    Status="exited", FinishedAt="2026-01-02T03:04:06.7Z", StartedAt="2026-01-01T00:00:00Z"
-                )
-            ),
+            tool.parse_container(inspected(Status="exited", FinishedAt="2026-01-02T03:04:06.7Z", StartedAt="2026-01-01T00:00:00Z")),
         ),
     ]
     assert tool.table(rows, ("service", "state", "health", "image", "since")).split("\n") == [
@@ -404,8 +400,7 @@ def test_start_reports_a_late_one_and_goes_on() -> None:
     # d does not wait for a, which is none of its dependencies
     assert engine.events == [(0.0, "start a"), (0.0, "start c"), (2.0, "start d"), (10.0, "start b")]
     assert bench.errors == [
-        "a: not healthy after 10 s: running, health unhealthy, last check ended with 1: refused;"
-        " see: docker logs a",
+        "a: not healthy after 10 s: running, health unhealthy, last check ended with 1: refused; see: docker logs a",
         "b: goes on although a is not healthy; it will recover once that is",
         "1 of 4 services not healthy: a",
     ]
@@ -527,10 +522,7 @@ def write_config(path: Path, **changes: Any) -> str:
 def test_command_line_refuses_a_missing_configuration(tmp_path: Path) -> None:
     done = run_tool("--config", str(tmp_path / "none.json"), "status")
     assert done.returncode == 2
-    assert done.stderr == (
-        f"opengeoai: {tmp_path}/none.json: No such file or directory;"
-        " the playbook site.yml writes it, run that first\n"
-    )
+    assert done.stderr == (f"opengeoai: {tmp_path}/none.json: No such file or directory; the playbook site.yml writes it, run that first\n")
 
 
 def test_command_line_refuses_an_unknown_service(tmp_path: Path) -> None:
@@ -679,9 +671,7 @@ class RealStack:
             }
         )
         if create:
-            options = (
-                ["--health-cmd", check, "--health-interval", "0.3s", "--health-retries", "2"] if check else []
-            )
+            options = ["--health-cmd", check, "--health-interval", "0.3s", "--health-retries", "2"] if check else []
             docker(
                 "create",
                 "--name",
@@ -708,9 +698,7 @@ class RealStack:
         return dict(json.loads(docker("inspect", self.prefix + name))[0]["State"])
 
     def remove(self) -> None:
-        subprocess.run(
-            ["docker", "rm", "-f", *[one["name"] for one in self.services]], capture_output=True, check=False
-        )
+        subprocess.run(["docker", "rm", "-f", *[one["name"] for one in self.services]], capture_output=True, check=False)
 
 
 @pytest.fixture
@@ -740,9 +728,7 @@ def test_docker_start_stop_status(stack: RealStack) -> None:
     assert waited >= datetime.timedelta(seconds=1)
     after = stack.run("status", "--quick", "--json")
     assert after.returncode == 0
-    assert [
-        (row["service"], row["state"], row["health"], row["image"]) for row in json.loads(after.stdout)["services"]
-    ] == [
+    assert [(row["service"], row["state"], row["health"], row["image"]) for row in json.loads(after.stdout)["services"]] == [
         (base, "running", "healthy", stack.image),
         (side, "running", None, stack.image),
         (top, "running", "healthy", stack.image),
@@ -774,10 +760,7 @@ def test_docker_failures_do_not_keep_the_rest_down(stack: RealStack) -> None:
     assert f"{missing}: no such container; run the playbook site.yml, which creates it" in errors
     assert any(line.startswith(f"{late}: not healthy after 3 s: running, health ") for line in errors)
     # Without a health check a container that ends at once may have been seen running.
-    assert any(
-        line.startswith(f"{dead}: ") and line.endswith(f"exited, exit code 7; see: docker logs {dead}")
-        for line in errors
-    )
+    assert any(line.startswith(f"{dead}: ") and line.endswith(f"exited, exit code 7; see: docker logs {dead}") for line in errors)
     assert f"{top}: goes on although {late}, {missing} is not healthy; it will recover once that is" in errors
     assert f"{good}: healthy" in done.stdout
     assert f"{top}: healthy" in done.stdout
@@ -844,9 +827,7 @@ def test_dependents(names: list[str], expected: list[str]) -> None:
     assert tool.dependents(services(**STACK), names) == expected
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0s"), (59.9, "59s"), (61, "1m1s"), (3600, "1h0m"), (93784, "1d2h"), (-3, "0s")]
-)
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (59.9, "59s"), (61, "1m1s"), (3600, "1h0m"), (93784, "1d2h"), (-3, "0s")])
 def test_duration(seconds: float, text: str) -> None:
     assert tool.duration(seconds) == text
 
@@ -873,9 +854,7 @@ def test_check_since(text: str) -> None:
 def test_check_since_refuses(text: str) -> None:
     with pytest.raises(tool.ConfigError) as excinfo:
         tool.check_since(text)
-    assert str(excinfo.value) == (
-        f"--since is {text!r}, and has to be a span such as 10m or 2h30m, or a time such as 2026-01-31T03:00:00Z"
-    )
+    assert str(excinfo.value) == (f"--since is {text!r}, and has to be a span such as 10m or 2h30m, or a time such as 2026-01-31T03:00:00Z")
 
 
 @pytest.mark.parametrize("path", ["/var/lib/opengeoai/minio", "/srv/minio", "/mnt/data/postgres"])
@@ -887,9 +866,7 @@ def test_check_removable(path: str) -> None:
 def test_check_removable_refuses(path: str) -> None:
     with pytest.raises(tool.ConfigError) as excinfo:
         tool.check_removable(path)
-    assert str(excinfo.value) == (
-        f"{path} is not removed, since it is no directory of a service; remove it by hand"
-    )
+    assert str(excinfo.value) == (f"{path} is not removed, since it is no directory of a service; remove it by hand")
 
 
 def test_empty_follows_no_links(tmp_path: Path) -> None:
