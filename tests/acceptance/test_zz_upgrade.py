@@ -288,7 +288,7 @@ class TestFromOlderImages:
     def test_backups_go_on_with_the_new_cluster(self, host: Any, superuser: Callable[..., str]) -> None:
         """WAL of the old one leads nowhere from here, so there has to be a new base; nobody has to ask for it."""
         system = superuser("SELECT system_identifier FROM pg_control_system()")
-        backups = "opengeoai-backup list"
+        backups = "opengeoai-backup list --json"
         wait_until(lambda: f"system={system}" in host.check_output(backups), 120, "there is a backup of the new cluster", pause=2)
         assert not host.file("/var/lib/opengeoai-backup/adopt").exists
         host.check_output("opengeoai-backup verify")

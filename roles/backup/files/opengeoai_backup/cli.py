@@ -20,7 +20,7 @@ from .backup import LOCK_TIMEOUT, continuous, full, give_up_wal
 from .host import BackupError, BusyError, Config, Ended, alone, load_config, locked, record
 from .restic import Restic
 from .restore import accept, refuse, restore, take_back
-from .snapshots import choose, name_of, parse_time, tag_of
+from .snapshots import choose, listed, name_of, parse_time, tag_of
 from .verify import verify
 
 DEFAULT_CONFIG = "/etc/opengeoai/backup/backup.json"
@@ -40,7 +40,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     whole = commands.add_parser("full", help="a new base backup, and everything else")
     whole.add_argument("--adopt", action="store_true", help="begin anew although the repository is another database's")
     commands.add_parser("continuous", help="what is new since the last backup")
-    commands.add_parser("list", help="the complete backups, as JSON")
+    commands.add_parser("list", help="the complete backups").add_argument("--json", action="store_true", help="for programs")
     trial = commands.add_parser("verify", help="restore a backup on trial, and look whether all is there")
     back = commands.add_parser("restore", help="put a backup in the place of what is there")
     for one in (trial, back):
@@ -134,8 +134,10 @@ def _accept(config: Config, _options: argparse.Namespace) -> str:
         return "removing what was kept aside" if accept(config) else "nothing was kept aside"
 
 
-def _list(config: Config, _options: argparse.Namespace) -> str:
+def _list(config: Config, options: argparse.Namespace) -> str:
     known = Restic(config).snapshots()
+    if not options.json:
+        return listed(known) if known else f"there is no complete backup of {config.host}"
     return json.dumps([{"name": name_of(one), "base": tag_of(one, "base"), "tags": one["tags"]} for one in known], indent=2)
 
 

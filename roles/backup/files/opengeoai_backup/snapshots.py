@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .host import BackupError
 
 FORMAT = "%Y%m%dT%H%M%S.%fZ"
+# As `restore_time` takes it.
+SECONDS = "%Y-%m-%dT%H:%M:%S+00:00"
 
 
 def tag_of(snapshot: Mapping[str, Any], key: str) -> str:
@@ -22,6 +24,20 @@ def tag_of(snapshot: Mapping[str, Any], key: str) -> str:
 def name_of(snapshot: Mapping[str, Any]) -> str:
     """A backup's name, which is the moment up to which it has everything, and so sorts by time."""
     return tag_of(snapshot, "name")
+
+
+def listed(snapshots: Sequence[Mapping[str, Any]]) -> str:
+    """For people: what can be restored, a line for each base backup and what continues it; oldest first, as they are given."""
+    bases: dict[str, list[str]] = {}
+    for one in snapshots:
+        bases.setdefault(tag_of(one, "base"), []).append(name_of(one))
+    rows = [("ANY SECOND FROM", "TO", "BACKUPS", "NAME OF THE LATEST")]
+    for base, names in bases.items():
+        # Whole seconds that can all be restored.
+        since, until = moment_of(base) + timedelta(microseconds=999_999), moment_of(names[-1])
+        rows.append((f"{since:{SECONDS}}", f"{until:{SECONDS}}", str(len(names)), names[-1]))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
 def new_name(now: datetime) -> str:

@@ -110,6 +110,40 @@ def test_parse_time() -> None:
     assert snapshots.parse_time("2026-01-01T13:00:00+01:00") == datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
+def test_what_can_be_restored_is_listed() -> None:
+    late = snapshot("20260103T000000.999999Z", "20260102T235959.000001Z")
+    text = snapshots.listed([*ALL, late])
+    assert text.splitlines() == [
+        "ANY SECOND FROM            TO                         BACKUPS  NAME OF THE LATEST",
+        "2026-01-01T00:00:00+00:00  2026-01-01T00:02:00+00:00  2        20260101T000200.000000Z",
+        "2026-01-02T00:00:00+00:00  2026-01-02T00:01:00+00:00  1        20260102T000100.000000Z",
+        "2026-01-03T00:00:00+00:00  2026-01-03T00:00:00+00:00  1        20260103T000000.999999Z",
+    ]
+    # What it names can be chosen.
+    for line in text.splitlines()[1:]:
+        since, until, _, name = line.split()
+        for moment in (since, until):
+            snapshots.choose([*ALL, late], "latest", snapshots.parse_time(moment))
+        assert snapshots.name_of(snapshots.choose([*ALL, late], name, None)) == name
+
+
+@pytest.mark.parametrize(
+    ("known", "options", "said"),
+    [
+        ([], [], "there is no complete backup of hub\n"),
+        ([FIRST], [], snapshots.listed([FIRST]) + "\n"),
+        ([], ["--json"], "[]\n"),
+    ],
+)
+def test_list(
+    known: list[Any], options: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(restic.Restic, "snapshots", lambda self: known)
+    monkeypatch.setattr(cli, "load_config", lambda path: config(tmp_path))
+    assert cli.main(["list", *options]) == 0
+    assert capsys.readouterr().out == said
+
+
 def test_obsolete_wal() -> None:
     names = ["000000010000000000000005.gz", "000000010000000000000006.gz", "000000020000000000000007.gz", "00000002.history.gz"]
     label = "START WAL LOCATION: 0/6000028 (file 000000020000000000000006)\nCHECKPOINT LOCATION: 0/6000080\n"
@@ -384,9 +418,8 @@ def test_what_a_restore_has_done_is_taken_back_wherever_it_was_interrupted(tmp_p
 def run_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Which run holds the host: as `run_lock` beside the package tells it."""
     note = tmp_path / "run.json"
-    monkeypatch.setattr(_run_lock.hold, "__defaults__", (None, str(note)))
-    for function in (_run_lock.release, _run_lock.refusal):
-        monkeypatch.setattr(function, "__defaults__", (str(note),))
+    for function in (_run_lock.hold, _run_lock.release, _run_lock.holding.__wrapped__):  # type: ignore[attr-defined]
+        monkeypatch.setattr(function, "__defaults__", (*function.__defaults__[:-1], str(note)))
     monkeypatch.setitem(sys.modules, "run_lock", _run_lock)
     return note
 

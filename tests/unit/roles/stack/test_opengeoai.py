@@ -1021,8 +1021,7 @@ def test_commands_that_must_not_meet_a_playbook(words: list[str], expected: bool
 def run_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The library as it is shipped, with its file in another place."""
     library = tool.load_library(str(TOOL.parents[3] / "plugins/module_utils/_run_lock.py"))
-    for name in ("hold", "release"):
-        function = getattr(library, name)
+    for function in (library.hold, library.release, library.holding.__wrapped__):
         monkeypatch.setattr(function, "__defaults__", (*function.__defaults__[:-1], str(tmp_path / "run.json")))
     monkeypatch.setattr(tool, "RUN_LOCK_LIBRARY", str(TOOL))
     monkeypatch.setattr(tool, "load_library", lambda _: library)
