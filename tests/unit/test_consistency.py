@@ -294,3 +294,12 @@ def test_every_template_says_who_wrote_the_file() -> None:
     templates = [path for path in (ROOT / "roles").rglob("*.j2") if path.name not in silent]
     assert templates
     assert [path.name for path in templates if "ansible_managed" not in path.read_text(encoding="utf-8").splitlines()[0]] == []
+
+
+@pytest.mark.parametrize(
+    "package", sorted(path.parent for path in (ROOT / "roles").glob("*/files/*/__init__.py")), ids=lambda path: path.name
+)
+def test_packages_are_shipped_whole(package: Path) -> None:
+    variables = (package.parents[1] / "vars/main.yml").read_text(encoding="utf-8")
+    shipped = re.findall(rf"file: {package.name}/(\w+\.py)", variables)
+    assert sorted(shipped) == sorted(path.name for path in package.glob("*.py"))

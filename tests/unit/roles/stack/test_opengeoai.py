@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.util
 import json
 import os
 import shutil
@@ -22,26 +21,20 @@ from typing import Any
 
 import pytest
 
-TOOL = Path(__file__).parents[4] / "roles" / "stack" / "files" / "opengeoai.py"
+FILES = Path(__file__).parents[4] / "roles" / "stack" / "files"
+sys.path.insert(0, str(FILES))
+
+from opengeoai_tool import cli, containers, context, control, engine, errors, holds, info, libraries, logs, services, status, teardown  # noqa: E402
+from opengeoai_tool import config as configuration  # noqa: E402
+
+from ansible_collections.opengeoai.hub.plugins.module_utils import _run_lock  # noqa: E402
+
+TOOL = FILES / "opengeoai"
 LABEL = "opengeoai.lab=1"
 
 
-def load_tool() -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location("opengeoai_tool", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # dataclasses look their module up by name
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-tool = load_tool()
-
-
-def services(**depends_on: Sequence[str]) -> dict[str, Any]:
-    return {name: tool.Service(name, tuple(names), 10.0, 5) for name, names in depends_on.items()}
+def graph_of(**depends_on: Sequence[str]) -> dict[str, Any]:
+    return {name: services.Service(name, tuple(names), 10.0, 5) for name, names in depends_on.items()}
 
 
 STACK = {
@@ -65,7 +58,7 @@ STACK = {
     ],
 )
 def test_levels(graph: Mapping[str, Sequence[str]], expected: list[list[str]]) -> None:
-    assert tool.levels(services(**graph)) == expected
+    assert services.levels(graph_of(**graph)) == expected
 
 
 @pytest.mark.parametrize(
@@ -80,8 +73,8 @@ def test_levels(graph: Mapping[str, Sequence[str]], expected: list[list[str]]) -
     ],
 )
 def test_levels_refuses(graph: Mapping[str, Sequence[str]], message: str) -> None:
-    with pytest.raises(tool.ConfigError) as excinfo:
-        tool.levels(services(**graph))
+    with pytest.raises(errors.ConfigError) as excinfo:
+        services.levels(graph_of(**graph))
     assert str(excinfo.value) == message
 
 
@@ -95,12 +88,12 @@ def test_levels_refuses(graph: Mapping[str, Sequence[str]], message: str) -> Non
     ],
 )
 def test_select(names: list[str], with_dependencies: bool, expected: list[str]) -> None:
-    assert tool.select(services(**STACK), names, with_dependencies) == expected
+    assert services.select(graph_of(**STACK), names, with_dependencies) == expected
 
 
 def test_select_refuses_unknown() -> None:
-    with pytest.raises(tool.ConfigError) as excinfo:
-        tool.select(services(a=[], b=[]), ["a", "x", "y"], True)
+    with pytest.raises(errors.ConfigError) as excinfo:
+        services.select(graph_of(a=[], b=[]), ["a", "x", "y"], True)
     assert str(excinfo.value) == "no service of this stack: x, y; the services are a, b"
 
 
@@ -122,10 +115,10 @@ CONFIG: dict[str, Any] = {
 
 
 def test_parse_config() -> None:
-    config = tool.parse_config(json.dumps(CONFIG))
-    assert config.services["postgres"] == tool.Service("postgres", (), 120.0, 60)
-    assert config.services["mlflow"] == tool.Service("mlflow", ("postgres",), 120.0, 30)
-    assert config.credentials["postgres"] == tool.Credential("gis", "postgres_gis_password", "gis")
+    config = configuration.parse_config(json.dumps(CONFIG))
+    assert config.services["postgres"] == services.Service("postgres", (), 120.0, 60)
+    assert config.services["mlflow"] == services.Service("mlflow", ("postgres",), 120.0, 30)
+    assert config.credentials["postgres"] == configuration.Credential("gis", "postgres_gis_password", "gis")
     assert (config.domain, config.ca_file, config.secrets_dir) == ("hub.test", "/ca.pem", "/secrets")
 
 
@@ -156,8 +149,8 @@ def test_parse_config() -> None:
     ],
 )
 def test_parse_config_refuses(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(tool.ConfigError) as excinfo:
-        tool.parse_config(json.dumps({**CONFIG, **change}))
+    with pytest.raises(errors.ConfigError) as excinfo:
+        configuration.parse_config(json.dumps({**CONFIG, **change}))
     assert str(excinfo.value) == message
 
 
@@ -217,10 +210,10 @@ def health(status: str, *log: tuple[int, str]) -> dict[str, Any]:
     ],
 )
 def test_parse_container_and_describe(data: dict[str, Any], healthy: bool, text: str) -> None:
-    container = tool.parse_container(data)
+    container = containers.parse_container(data)
     assert container.name == "a"
     assert container.is_healthy is healthy
-    assert tool.describe(container) == text
+    assert containers.describe(container) == text
 
 
 @pytest.mark.parametrize(
@@ -233,7 +226,7 @@ def test_parse_container_and_describe(data: dict[str, Any], healthy: bool, text:
     ],
 )
 def test_parse_inspect(returncode: int, stdout: str, stderr: str, found: list[str]) -> None:
-    assert sorted(tool.parse_inspect(["a", "b"], returncode, stdout, stderr)) == found
+    assert sorted(engine.parse_inspect(["a", "b"], returncode, stdout, stderr)) == found
 
 
 @pytest.mark.parametrize(
@@ -247,20 +240,20 @@ def test_parse_inspect(returncode: int, stdout: str, stderr: str, found: list[st
     ],
 )
 def test_parse_inspect_refuses(returncode: int, stdout: str, stderr: str) -> None:
-    with pytest.raises(tool.EngineError):
-        tool.parse_inspect(["a", "b"], returncode, stdout, stderr)
+    with pytest.raises(errors.EngineError):
+        engine.parse_inspect(["a", "b"], returncode, stdout, stderr)
 
 
 def test_table() -> None:
     rows = [
-        tool.status_row("a", tool.parse_container(inspected(Health=health("healthy")))),
-        tool.status_row("long_name", None),
-        tool.status_row(
+        status.status_row("a", containers.parse_container(inspected(Health=health("healthy")))),
+        status.status_row("long_name", None),
+        status.status_row(
             "c",
-            tool.parse_container(inspected(Status="exited", FinishedAt="2026-01-02T03:04:06.7Z", StartedAt="2026-01-01T00:00:00Z")),
+            containers.parse_container(inspected(Status="exited", FinishedAt="2026-01-02T03:04:06.7Z", StartedAt="2026-01-01T00:00:00Z")),
         ),
     ]
-    assert tool.table(rows, ("service", "state", "health", "image", "since")).split("\n") == [
+    assert status.table(rows, ("service", "state", "health", "image", "since")).split("\n") == [
         "SERVICE    STATE    HEALTH   IMAGE  SINCE",
         "a          running  healthy  img:1  2026-01-02T03:04:05Z",
         "long_name  missing  -        -      -",
@@ -271,7 +264,7 @@ def test_table() -> None:
 
 def test_build_info() -> None:
     secrets = {"mlflow_password": "m", "postgres_gis_password": "p"}
-    assert tool.build_info(tool.parse_config(json.dumps(CONFIG)), secrets.__getitem__, {"rustdesk_public_key": "KEY"}) == {
+    assert info.build_info(configuration.parse_config(json.dumps(CONFIG)), secrets.__getitem__, {"rustdesk_public_key": "KEY"}) == {
         "domain": "hub.test",
         "urls": {"homepage": "https://hub.test"},
         "credentials": {
@@ -285,9 +278,9 @@ def test_build_info() -> None:
 
 def test_build_info_tells_further_users() -> None:
     further = [{"user": "alice", "secret": "alice_password"}]
-    config = tool.parse_config(json.dumps({**CONFIG, "credentials": {"mlflow": {"user": "m", "secret": "s", "users": further}}}))
-    info = tool.build_info(config, {"s": "1", "alice_password": "2"}.__getitem__, {})
-    assert info["credentials"] == {"mlflow": {"user": "m", "password": "1", "users": {"alice": "2"}}}
+    config = configuration.parse_config(json.dumps({**CONFIG, "credentials": {"mlflow": {"user": "m", "secret": "s", "users": further}}}))
+    told = info.build_info(config, {"s": "1", "alice_password": "2"}.__getitem__, {})
+    assert told["credentials"] == {"mlflow": {"user": "m", "password": "1", "users": {"alice": "2"}}}
 
 
 class FakeEngine:
@@ -308,7 +301,7 @@ class FakeEngine:
     def inspect(self, names: Sequence[str]) -> dict[str, Any]:
         self.inspections += 1
         if self.down[0] <= self.now < self.down[1]:
-            raise tool.EngineError("nobody there")
+            raise errors.EngineError("nobody there")
         result = {}
         for name in names:
             if name not in self.scripts:
@@ -318,7 +311,7 @@ class FakeEngine:
                 for after, one in self.scripts[name]:
                     if self.now - self.started[name] >= after:
                         state = one
-            result[name] = tool.parse_container(inspected(name, **state))
+            result[name] = containers.parse_container(inspected(name, **state))
         return result
 
     def start(self, timeouts: Mapping[str, float]) -> dict[str, str]:
@@ -349,8 +342,8 @@ class Bench:
         self.lines: list[str] = []
         self.errors: list[str] = []
         self.engine = engine
-        self.context = tool.Context(
-            config=tool.Config(domain="hub.test", services=services(**graph)),
+        self.context = context.Context(
+            config=configuration.Config(domain="hub.test", services=graph_of(**graph)),
             engine=engine,
             clock=lambda: engine.now,
             sleep=engine.sleep,
@@ -359,7 +352,7 @@ class Bench:
         )
 
     def start(self) -> int:
-        code: int = tool.start_services(self.context, tool.select(self.context.config.services, (), True))
+        code: int = control.start_services(self.context, services.select(self.context.config.services, (), True))
         return code
 
 
@@ -457,7 +450,7 @@ def test_start_waits_for_the_engine() -> None:
 def test_start_gives_the_engine_up() -> None:
     engine = FakeEngine(a=GOOD)
     engine.down = (0.0, 1e9)
-    with pytest.raises(tool.EngineError) as excinfo:
+    with pytest.raises(errors.EngineError) as excinfo:
         Bench(engine, {"a": []}).start()
     assert str(excinfo.value) == "the Docker engine did not answer within 60 s: nobody there"
     assert engine.now == 60.0
@@ -474,7 +467,7 @@ def test_stop_dependents_first() -> None:
     engine = FakeEngine(**dict.fromkeys(STACK, GOOD))
     engine.started = {name: 0.0 for name in STACK if name != "minio"}
     bench = Bench(engine, STACK)
-    assert tool.stop_services(bench.context, tool.select(services(**STACK), (), False)) == 0
+    assert control.stop_services(bench.context, services.select(graph_of(**STACK), (), False)) == 0
     assert [event for _now, event in engine.events] == [
         "stop homepage",
         "stop mlflow traefik",
@@ -486,7 +479,7 @@ def test_restart_stops_only_the_named() -> None:
     engine = FakeEngine(**dict.fromkeys(STACK, GOOD))
     engine.started = dict.fromkeys(STACK, -5.0)
     bench = Bench(engine, STACK)
-    assert tool.restart_services(bench.context, ["traefik"]) == 0
+    assert control.restart_services(bench.context, ["traefik"]) == 0
     assert [event for _now, event in engine.events] == ["stop traefik", "start traefik"]
 
 
@@ -495,12 +488,19 @@ def test_wait(timeout: float, code: int, end: float) -> None:
     engine = FakeEngine(a=GOOD)
     engine.started = {"a": 0.0}
     bench = Bench(engine, {"a": []})
-    assert tool.wait_services(bench.context, ["a"], timeout) == code
+    assert control.wait_services(bench.context, ["a"], timeout) == code
     assert engine.now == end
     assert bool(bench.errors) is bool(code)
 
 
 # The tool as a process
+
+
+def environment(library: Path) -> dict[str, str]:
+    """With what is shipped beside the package, whose file is kept in another place."""
+    code = Path(_run_lock.__file__).read_text(encoding="utf-8").replace(_run_lock.PATH, str(library / "run.json"))
+    (library / "run_lock.py").write_text(code, encoding="utf-8")
+    return {**os.environ, "PYTHONPATH": f"{FILES}:{library}"}
 
 
 def run_tool(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -510,7 +510,7 @@ def run_tool(*arguments: str, env: Mapping[str, str] | None = None) -> subproces
         text=True,
         check=False,
         timeout=120,
-        env={**os.environ, **(env or {})},
+        env={**environment(Path(arguments[1]).parent), **(env or {})},
     )
 
 
@@ -580,11 +580,11 @@ def test_info_prints_json(tmp_path: Path) -> None:
 
 
 def test_info_is_for_root_only(tmp_path: Path) -> None:
-    config = tool.parse_config(json.dumps({**CONFIG, **make_secrets(tmp_path)}))
+    config = configuration.parse_config(json.dumps({**CONFIG, **make_secrets(tmp_path)}))
     said: list[str] = []
     complained: list[str] = []
-    context = tool.Context(config, FakeEngine(), say=said.append, complain=complained.append)
-    assert tool.show_info(context, 1000) == 1
+    bench = context.Context(config, FakeEngine(), say=said.append, complain=complained.append)
+    assert info.show_info(bench, 1000) == 1
     assert said == []
     assert complained == ["the secrets can be read by root only; run: sudo opengeoai info"]
 
@@ -773,6 +773,7 @@ def spawn(stack: RealStack, *arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=environment(stack.directory),
     )
 
 
@@ -824,12 +825,12 @@ def test_docker_signal_ends_a_stop(stack: RealStack) -> None:
     [([], []), (["mlflow"], []), (["socket_proxy"], ["traefik", "homepage"]), (["postgres", "minio"], ["mlflow"])],
 )
 def test_dependents(names: list[str], expected: list[str]) -> None:
-    assert tool.dependents(services(**STACK), names) == expected
+    assert services.dependents(graph_of(**STACK), names) == expected
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (59.9, "59s"), (61, "1m1s"), (3600, "1h0m"), (93784, "1d2h"), (-3, "0s")])
 def test_duration(seconds: float, text: str) -> None:
-    assert tool.duration(seconds) == text
+    assert status.duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -842,30 +843,30 @@ def test_duration(seconds: float, text: str) -> None:
     ],
 )
 def test_split_image(image: str | None, expected: tuple[str | None, str | None]) -> None:
-    assert tool.split_image(image) == expected
+    assert status.split_image(image) == expected
 
 
 @pytest.mark.parametrize("text", ["10m", "2h30m", "1700000000", "2026-01-31T03:00:00Z", "2026-01-31"])
 def test_check_since(text: str) -> None:
-    assert tool.check_since(text) == text
+    assert logs.check_since(text) == text
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "10 m", "--follow"])
 def test_check_since_refuses(text: str) -> None:
-    with pytest.raises(tool.ConfigError) as excinfo:
-        tool.check_since(text)
+    with pytest.raises(errors.ConfigError) as excinfo:
+        logs.check_since(text)
     assert str(excinfo.value) == (f"--since is {text!r}, and has to be a span such as 10m or 2h30m, or a time such as 2026-01-31T03:00:00Z")
 
 
 @pytest.mark.parametrize("path", ["/var/lib/opengeoai/minio", "/srv/minio", "/mnt/data/postgres"])
 def test_check_removable(path: str) -> None:
-    assert str(tool.check_removable(path)) == path
+    assert str(teardown.check_removable(path)) == path
 
 
 @pytest.mark.parametrize("path", ["/", "/etc", "/var/lib", "/srv", "minio", "/var/lib/opengeoai/../../etc"])
 def test_check_removable_refuses(path: str) -> None:
-    with pytest.raises(tool.ConfigError) as excinfo:
-        tool.check_removable(path)
+    with pytest.raises(errors.ConfigError) as excinfo:
+        teardown.check_removable(path)
     assert str(excinfo.value) == (f"{path} is not removed, since it is no directory of a service; remove it by hand")
 
 
@@ -875,7 +876,7 @@ def test_empty_follows_no_links(tmp_path: Path) -> None:
     (inside / "deep").mkdir(parents=True)
     (inside / "link").symlink_to(outside)
     (inside / "deep" / "file").write_text("x")
-    tool.empty(inside)
+    teardown.empty(inside)
     assert not inside.exists()
     assert (outside / "kept").is_dir()
 
@@ -897,8 +898,8 @@ def test_backup_warnings(text: str | None, expected: str | None, tmp_path: Path)
     path = tmp_path / "last.json"
     if text is not None:
         path.write_text(text)
-    report = {"disks": [], "routes": [], "backup": tool.last_backup(str(path), NOW)}
-    warnings = tool.judge_warnings(report, {"backup_hours": 26}, NOW)
+    report = {"disks": [], "routes": [], "backup": status.last_backup(str(path), NOW)}
+    warnings = status.judge_warnings(report, {"backup_hours": 26}, NOW)
     assert warnings == ([expected.format(path=path)] if expected else [])
 
 
@@ -914,7 +915,7 @@ def test_disk_and_certificate_warnings() -> None:
         {"url": "https://c", "certificate_expires": None},
     ]
     report = {"disks": disks, "routes": routes, "backup": {"ok": True, "age_hours": 1}}
-    assert tool.judge_warnings(report, {"disk_percent": 85, "certificate_days": 14, "backup_hours": 26}, NOW) == [
+    assert status.judge_warnings(report, {"disk_percent": 85, "certificate_days": 14, "backup_hours": 26}, NOW) == [
         "disk data: /data is 85 % full, 3 GiB are free",
         "disk other: /other cannot be looked at",
         "certificate of https://a: expires in 10 days",
@@ -926,16 +927,16 @@ def test_a_stop_by_hand_outlives_a_boot_until_somebody_starts_it(tmp_path: Path)
     engine.started = dict.fromkeys(STACK, -5.0)
     bench = Bench(engine, STACK)
     bench.context.holds = tmp_path / "stopped.json"
-    assert tool.stop_by_hand(bench.context, ["minio"]) == 0
+    assert control.stop_by_hand(bench.context, ["minio"]) == 0
     assert bench.lines[0] == "mlflow: has to stop, too, since it needs minio"
     assert [event for _now, event in engine.events] == ["stop mlflow", "stop minio"]
     assert sorted(json.loads(bench.context.holds.read_text())) == ["minio", "mlflow"]
-    names = tool.select(services(**STACK), (), True)
+    names = services.select(graph_of(**STACK), (), True)
     # As at a shutdown and the next boot.
-    tool.stop_services(bench.context, names)
-    assert tool.start_at_boot(bench.context, names) == 0
+    control.stop_services(bench.context, names)
+    assert control.start_at_boot(bench.context, names) == 0
     assert sorted(set(STACK) - set(engine.started)) == ["minio", "mlflow"]
-    assert tool.start_by_hand(bench.context, names) == 0
+    assert control.start_by_hand(bench.context, names) == 0
     assert not bench.context.holds.exists()
     assert set(engine.started) == set(STACK)
 
@@ -960,27 +961,28 @@ def recover(docker):
 def test_a_boot_ends_an_interrupted_upgrade_first(
     end: str, said: list[str], complaints: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "upgrade.py").write_text(LIBRARY.format(end=end))
-    monkeypatch.setattr(tool, "UPGRADE_LIBRARY", str(tmp_path / "upgrade.py"))
+    library = types.ModuleType("upgrade")
+    exec(LIBRARY.format(end=end), vars(library))
+    monkeypatch.setitem(sys.modules, "upgrade", library)
     engine = FakeEngine(**dict.fromkeys(STACK, GOOD))
     bench = Bench(engine, STACK)
     bench.context.holds = tmp_path / "stopped.json"
-    names = tool.select(services(**STACK), (), True)
+    names = services.select(graph_of(**STACK), (), True)
     (tmp_path / "upgrade.json").touch()
     # The rest comes up all the same.
-    assert tool.start_at_boot(bench.context, names) == 0
+    assert control.start_at_boot(bench.context, names) == 0
     assert (bench.lines[: len(said)], bench.errors) == (said, complaints)
     (tmp_path / "upgrade.json").unlink()
     bench.lines.clear()
-    assert tool.start_at_boot(bench.context, names) == 0
+    assert control.start_at_boot(bench.context, names) == 0
     assert "db: taken back" not in bench.lines
 
 
 def test_old_clusters(tmp_path: Path) -> None:
     for name in ("postgres", "postgres.15", "postgres.9", "postgres.failed", "postgres.15x", "minio.1"):
         (tmp_path / name).mkdir()
-    assert [one.name for one in tool.old_clusters(str(tmp_path / "postgres"))] == ["postgres.15", "postgres.9"]
-    assert tool.old_clusters(str(tmp_path / "missing" / "x")) == []
+    assert [one.name for one in teardown.old_clusters(str(tmp_path / "postgres"))] == ["postgres.15", "postgres.9"]
+    assert teardown.old_clusters(str(tmp_path / "missing" / "x")) == []
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '"x"'])
@@ -988,14 +990,14 @@ def test_unreadable_holds_hold_nothing(text: str, tmp_path: Path) -> None:
     bench = Bench(FakeEngine(), STACK)
     bench.context.holds = tmp_path / "stopped.json"
     bench.context.holds.write_text(text)
-    assert tool.read_holds(bench.context) == {}
+    assert holds.read_holds(bench.context) == {}
     assert "so nothing counts as stopped on purpose" in bench.errors[0]
 
 
 def test_a_container_that_was_started_since_is_not_held() -> None:
-    down = tool.Container(name="a", status="exited", started_at="2026-01-01T00:00:00Z")
-    assert tool.held({"a": down.started_at, "gone": "x"}, {"a": down}) == ["a"]
-    assert tool.held({"a": "2025-12-31T00:00:00Z"}, {"a": down}) == []
+    down = containers.Container(name="a", status="exited", started_at="2026-01-01T00:00:00Z")
+    assert holds.held({"a": down.started_at, "gone": "x"}, {"a": down}) == ["a"]
+    assert holds.held({"a": "2025-12-31T00:00:00Z"}, {"a": down}) == []
 
 
 @pytest.mark.parametrize(
@@ -1014,18 +1016,16 @@ def test_a_container_that_was_started_since_is_not_held() -> None:
     ],
 )
 def test_commands_that_must_not_meet_a_playbook(words: list[str], expected: bool) -> None:
-    assert tool.holds_host(tool.build_parser().parse_args(words)) is expected
+    assert cli.holds_host(cli.build_parser().parse_args(words)) is expected
 
 
 @pytest.fixture
 def run_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The library as it is shipped, with its file in another place."""
-    library = tool.load_library(str(TOOL.parents[3] / "plugins/module_utils/_run_lock.py"))
-    for function in (library.hold, library.release, library.holding.__wrapped__):
+    """The library that is shipped, with its file in another place."""
+    for function in (_run_lock.hold, _run_lock.release, _run_lock.holding.__wrapped__):  # type: ignore[attr-defined]
         monkeypatch.setattr(function, "__defaults__", (*function.__defaults__[:-1], str(tmp_path / "run.json")))
-    monkeypatch.setattr(tool, "RUN_LOCK_LIBRARY", str(TOOL))
-    monkeypatch.setattr(tool, "load_library", lambda _: library)
-    return library
+    monkeypatch.setitem(sys.modules, "run_lock", _run_lock)
+    return _run_lock
 
 
 def test_the_tool_gives_way_to_a_playbook(
@@ -1034,22 +1034,24 @@ def test_the_tool_gives_way_to_a_playbook(
     config = tmp_path / "stack.json"
     config.write_text('{"domain": "hub.test"}')
     done: list[str] = []
-    monkeypatch.setattr(tool, "run", lambda arguments, _: done.append(arguments.command) or 0)
+    monkeypatch.setattr(cli, "run", lambda arguments, _: done.append(arguments.command) or 0)
     playbook = run_lock.Run("site.yml", "ann@laptop", "laptop", 41, "100", 1764057600.0)
     run_lock.hold(playbook)
-    assert tool.main(["--config", str(config), "stop"]) == tool.EXIT_FAILED
+    assert cli.main(["--config", str(config), "stop"]) == context.EXIT_FAILED
     said = capsys.readouterr().err
     assert said.startswith("opengeoai: another run (site.yml) has held the host since 2025-11-25 08:00:00 UTC, by ann@laptop, process 41: ")
     assert said.endswith("on the host. Nothing was changed\n")
-    assert tool.main(["--config", str(config), "status"]) == 0
+    assert cli.main(["--config", str(config), "status"]) == 0
     run_lock.release(playbook)
-    assert tool.main(["--config", str(config), "stop"]) == 0
+    assert cli.main(["--config", str(config), "stop"]) == 0
     assert done == ["status", "stop"]
     # And lets go at its end.
     assert run_lock.hold(playbook) is None
 
 
-def test_a_tool_that_is_away_already_asks_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(tool, "RUN_LOCK_LIBRARY", str(tmp_path / "none.py"))
-    with tool.alone("teardown"):
-        pass
+def test_code_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "routes", None)
+    with pytest.raises(
+        errors.ConfigError, match=r"^/usr/local/lib/opengeoai/routes.py cannot be used \(.*\); the playbook site.yml writes it"
+    ):
+        libraries.load("routes")
