@@ -24,6 +24,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
     first_problems,
     port_clashes,
     problems,
+    single_problems,
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._values import boolean_problem, structure_problem
 from ansible_collections.opengeoai.hub.plugins.module_utils._variable_names import misspelt, unread
@@ -38,6 +39,17 @@ def _type_problem(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> str
     # What consists of mappings may hold a password by mistake.
     shown = option.get("elements") == "str" and not option.get("no_log")
     return boolean_problem(name, value) if kind == "bool" else structure_problem(name, kind, value, shown)
+
+
+def _ill_typed(options: t.Mapping[str, t.Mapping[str, t.Any]], given: t.Mapping[str, t.Any]) -> list[str]:
+    """Names of variables whose values nothing else can be said of."""
+    return [
+        name
+        for name, value in given.items()
+        if _type_problem(name, options[name], value)
+        or not has_mappings(options[name], value)
+        or ArgumentSpecValidator({name: options[name]}).validate({name: value}).error_messages
+    ]
 
 
 def has_mappings(option: t.Mapping[str, t.Any], value: t.Any) -> bool:
@@ -61,6 +73,7 @@ class ActionModule(ActionBase):
         roles = [role.removeprefix(COLLECTION) for role in variables["ansible_play_role_names"] if role.startswith(COLLECTION)]
         self._fail_on(first_problems(self._values(["stack_domain"], variables)))
         found: list[str] = []
+        ill_typed: list[str] = []
         values: dict[str, t.Any] = {}
         for role in roles:
             options = role_options(role)
@@ -75,15 +88,19 @@ class ActionModule(ActionBase):
             validated = validator.validate({name: value for name, value in given.items() if has_mappings(options[name], value)})
             found += validated.error_messages
             values.update(given)
+            if found:
+                ill_typed += _ill_typed(options, given)
             numbers = [name for name in given if options[name].get("type") in NUMBERS]
             values.update({name: validated.validated_parameters[name] for name in numbers})
         # Users have passwords by names of their own.
         passwords = user_secrets(values.get("mlflow_users"))
         others, known = variables.keys() - set(passwords), known_variables()
-        # What follows relies on the types.
-        self._fail_on(found + misspelt(others, known))
-        values.update(self._values(passwords, variables))
-        self._fail_on(problems(values))
+        if not found:
+            values.update(self._values(passwords, variables))
+        # What is judged together relies on the types of all.
+        judge = single_problems if found else problems
+        sound = {name: value for name, value in values.items() if name not in ill_typed}
+        self._fail_on(found + misspelt(others, known) + judge(sound))
         result["warnings"] = unread(others, known, service_roles())
         found_together = self._catalogue(values, variables)
         files = self._certificate_files(values, variables)

@@ -368,23 +368,34 @@ def _registry_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     return found
 
 
-def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
-    """All problems of the public variables, by name."""
+def single_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """The problems that public variables have by themselves, by name."""
     found: list[str | None] = []
-    paths: dict[str, str] = {}
     for variable, value in sorted(variables.items()):
         if variable.endswith(("_password", "_secret_key")) and variable != "docker_registry_password":
             found.append(secret_problem(variable, value, variables.get("mlflow_auth")))
         elif check := _check_of(variable):
-            problem = check(variable, value)
-            found.append(problem)
-            # Those of services lie in that of the stack.
-            if problem is None and check in (path_problem, _engine_root_problem) and variable != "stack_data_dir":
-                paths[variable] = value
-    found.append(extensions_problem("postgres_extensions", variables.get("postgres_extensions") or (), variables.get("postgres_image")))
+            found.append(check(variable, value))
+    return [problem for problem in found if problem]
+
+
+def _paths(variables: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """The directories that services have to themselves, as far as they can be used; those of services lie in that of the stack."""
+    checks = {variable: _check_of(variable) for variable in variables if variable != "stack_data_dir"}
+    return {
+        variable: variables[variable]
+        for variable, check in checks.items()
+        if check in (path_problem, _engine_root_problem) and check(variable, variables[variable]) is None
+    }
+
+
+def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """All problems of the public variables: those that they have by themselves, and then those that they have together."""
+    extensions = extensions_problem("postgres_extensions", variables.get("postgres_extensions") or (), variables.get("postgres_image"))
     combined = _registry_problems(variables) + source_problems(variables) + access_problems(variables) + mlflow_problems(variables)
     combined += backup_problems(variables)
-    return [problem for problem in found if problem] + combined + nested_paths(paths) + same_values(variables)
+    together = combined + nested_paths(_paths(variables)) + same_values(variables)
+    return single_problems(variables) + ([extensions] if extensions else []) + together
 
 
 __all__ = (
@@ -398,5 +409,6 @@ __all__ = (
     "problems",
     "same_values",
     "secret_problem",
+    "single_problems",
     "user_problem",
 )

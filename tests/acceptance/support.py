@@ -400,8 +400,12 @@ class Site:
         assert task in (None, now), said[-3000:]
         return now, said
 
-    def run(self, *arguments: str, playbook: str = "site.yml", inventory: Path | None = None, watch: bool = False) -> SiteRun:
+    def run(
+        self, *arguments: str, playbook: str = "site.yml", inventory: Path | None = None, watch: bool = False, callback: str = "default"
+    ) -> SiteRun:
         """Run it; `watch` also collects the command lines of the machine's processes meanwhile.
+
+        :param callback: which plugin says what is done.
 
         Module runs are counted on the machine: each is one `sudo` of Ansible, and sudo tells the journal.
         """
@@ -411,7 +415,7 @@ class Site:
             done = subprocess.run(
                 self.command(*arguments, playbook=playbook, inventory=inventory),
                 cwd=ROOT,
-                env=self.environment,
+                env={**self.environment, "ANSIBLE_STDOUT_CALLBACK": callback},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -425,9 +429,9 @@ class Site:
         module_runs = sum("BECOME-SUCCESS-" in line and "COMMAND=" in line for line in journal.splitlines())
         return SiteRun(done.returncode, done.stdout, module_runs, seconds, seen, journal)
 
-    def converge(self, *arguments: str, playbook: str = "site.yml", watch: bool = False) -> SiteRun:
+    def converge(self, *arguments: str, playbook: str = "site.yml", watch: bool = False, callback: str = "default") -> SiteRun:
         """A run that must succeed."""
-        done = self.run(*arguments, playbook=playbook, watch=watch)
+        done = self.run(*arguments, playbook=playbook, watch=watch, callback=callback)
         assert done.returncode == 0, done.output[-6000:]
         return done
 

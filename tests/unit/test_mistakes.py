@@ -98,6 +98,11 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("port 0", {"traefik_postgres_port": 0}, ("traefik_postgres_port is 0", "65535")),
     ("port too large", {"traefik_health_port": 65536}, ("traefik_health_port is 65536", "65535")),
     ("port negative", {"traefik_postgres_port": -1}, ("traefik_postgres_port is -1", "65535")),
+    (
+        "a type, a value, a name",
+        {"traefik_postgres_port": "five", "minio_memory": "1x", "mlflow_workers": [], "mlfow_auth": "none", "stack_data_dir": "data"},
+        ("traefik_postgres_port", "five", "minio_memory is '1x'", "mlflow_workers", "mlfow_auth", "stack_data_dir is 'data'"),
+    ),
     ("port is text", {"traefik_postgres_port": "five"}, ("traefik_postgres_port", "five", "int")),
     # paths
     ("path is relative", {"stack_data_dir": "data"}, ("stack_data_dir is 'data'", "absolute")),
