@@ -53,7 +53,7 @@ def last_backup(host: Any) -> dict[str, Any]:
 
 def backups(host: Any, config: str = "") -> list[dict[str, Any]]:
     """The complete backups."""
-    found: list[dict[str, Any]] = json.loads(host.check_output(f"opengeoai-backup {config} list"))
+    found: list[dict[str, Any]] = json.loads(host.check_output(f"opengeoai-backup {config} list --json"))
     return found
 
 
@@ -100,6 +100,8 @@ def test_the_playbook_makes_a_backup_and_says_which(site: Site, host: Any) -> No
     assert (done.returncode, done.changed) == (0, 1), done.output
     newest = [one["name"] for one in backups(host) if "full" in one["tags"]][-1]
     assert f"backup {newest} is complete" in done.output
+    # An administrator sees it, too, or one that has been carried on from it.
+    assert host.check_output("opengeoai-backup list").splitlines()[-1].split()[-1] >= newest
 
 
 def test_sftp(host: Any) -> None:
