@@ -218,7 +218,10 @@ def two_at_once(bench: Bench) -> None:
 def changed_converge(bench: Bench) -> None:
     """Variables that concern every service, there and back."""
     there = {"stack_timezone": "Europe/Berlin", "mlflow_users": [{"name": "chaos"}], "mlflow_gc": True}
-    killed = kill_each_change(bench.site, "-e", json.dumps(there)) + kill_each_change(bench.site)
+    killed = kill_each_change(bench.site, "-e", json.dumps(there))
+    assert bench.host.check_output("systemctl is-active opengeoai-mlflow-gc.timer") == "active"
+    killed += kill_each_change(bench.site)
+    assert bench.host.run("systemctl is-active opengeoai-mlflow-gc.timer").stdout.strip() == "inactive"
     print(killed)
     assert len(killed) >= 10, killed
 
