@@ -175,7 +175,7 @@ def test_the_container_task_maps_every_argument_by_its_name() -> None:
     (task,) = (task for task in tasks("service") if "community.docker.docker_container" in task)
     mapped = task["community.docker.docker_container"]
     arguments = docker_container_arguments({"name": "web", "image": "nginx:1.29"}, {"networks": {"edge": "traefik-network"}})
-    fixed = {"command_handling", "comparisons", "image_name_mismatch", "restart", "state"}
+    fixed = {"command_handling", "comparisons", "debug", "image_name_mismatch", "restart", "state"}
     assert set(mapped) == set(arguments) | fixed
     for key in arguments:
         assert re.fullmatch(rf"\{{\{{ __service_container\.{key}( \| default\(omit, true\))? \}}\}}", mapped[key]), key
