@@ -82,11 +82,23 @@ class Plan:
         return f"{self.cluster}.{self.major_before}" if self.cluster else ""
 
 
+# What `docker exec` ends with when its command could not be started.
+NOT_STARTED = 126
+
+
 class Docker:
     """The engine, through the docker command line."""
 
     def run(self, *arguments: str, stdin: str = "", timeout: float = SHORT) -> tuple[int, str, str]:
-        """Exit code, output and errors."""
+        """Exit code, output and errors. What a busy runtime has not even begun is tried again."""
+        for pause in (1.0, 3.0, 6.0):
+            code, output, errors = self._run(*arguments, stdin=stdin, timeout=timeout)
+            if code != NOT_STARTED or "waiting for init" not in errors:
+                return code, output, errors
+            time.sleep(pause)
+        return self._run(*arguments, stdin=stdin, timeout=timeout)
+
+    def _run(self, *arguments: str, stdin: str, timeout: float) -> tuple[int, str, str]:
         try:
             done = subprocess.run(
                 ["docker", *arguments], input=stdin, capture_output=True, text=True, errors="replace", check=False, timeout=timeout

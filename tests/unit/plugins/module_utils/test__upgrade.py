@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -345,3 +346,26 @@ def test_a_journal_that_cannot_be_read_is_said(journal: Path) -> None:
     journal.write_text("{")
     with pytest.raises(UpgradeError, match=r"upgrade\.json cannot be read .*, so it is not known which upgrade was begun"):
         upgrade.read_journal()
+
+
+RESET = "OCI runtime exec failed: exec failed: unable to start container process: waiting for init preliminary setup: connection reset"
+
+
+@pytest.mark.parametrize(
+    ("ends", "answer", "calls"),
+    [
+        ([(0, "")], 0, 1),
+        ([(126, RESET), (0, "")], 0, 2),
+        ([(126, RESET)] * 4, 126, 4),
+        # Whatever was begun is not done twice.
+        ([(1, RESET)], 1, 1),
+        ([(126, "permission denied")], 126, 1),
+    ],
+)
+def test_what_was_not_begun_is_tried_again(ends: list[tuple[int, str]], answer: int, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = [subprocess.CompletedProcess(["docker"], code, "", errors) for code, errors in ends]
+    rest = iter(done)
+    monkeypatch.setattr(upgrade.subprocess, "run", lambda *_arguments, **_more: next(rest))
+    monkeypatch.setattr(upgrade.time, "sleep", lambda _seconds: None)
+    assert upgrade.Docker().run("exec", "db", "true")[0] == answer
+    assert list(rest) == done[calls:]
