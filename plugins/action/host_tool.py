@@ -11,7 +11,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import GONE, PATH, Run, is_gone, parse
+from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import GONE, PATH, REFUSED, Run, is_gone, parse
 
 
 class ActionModule(ActionBase):
@@ -26,8 +26,9 @@ class ActionModule(ActionBase):
         _, arguments = self.validate_argument_spec(self.ARGUMENTS)
         argv = arguments["argv"]
         answer = self._call("command", {"argv": argv}, task_vars)
-        holder = self._holder(task_vars) if answer.get("rc") else None
-        # A program that got as far as its work has written its own name there.
+        # What failed otherwise has failed: a backup may have taken an hour to do so.
+        refused = answer.get("rc") and REFUSED in answer.get("stderr", "")
+        holder = self._holder(task_vars) if refused else None
         if holder and is_gone(holder):
             gone = json.dumps(dataclasses.asdict(holder))
             answer = self._call("command", {"argv": ["env", f"{GONE}={gone}", *argv]}, task_vars)

@@ -25,6 +25,8 @@ from dataclasses import asdict, dataclass
 PATH = "/run/opengeoai-run.json"
 # Variable of the environment that names a run that is over, for a program that cannot find that out.
 GONE = "OPENGEOAI_GONE_RUN"
+# How a refusal begins, for those who have to tell it from other failures.
+REFUSED = "another run ("
 # Seconds without a sign of life. The longest that a run has to be silent is while packages are installed.
 LEASE = 900.0
 
@@ -189,7 +191,7 @@ def refusal(held: Held, path: str = PATH) -> str:
         time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment)) for moment in (held.by.since, held.seen, held.seen + LEASE)
     )
     return (
-        f"another run ({held.by.what}) has held the host since {since}, by {held.by.who}, process {held.by.pid}: wait until it is over. "
+        f"{REFUSED}{held.by.what}) has held the host since {since}, by {held.by.who}, process {held.by.pid}: wait until it is over. "
         f"Its last sign of life was at {seen}; without another one it counts as gone at {until}. "
         f"If you know that it is gone, remove {path} on the host"
     )
@@ -199,6 +201,7 @@ __all__ = (
     "GONE",
     "LEASE",
     "PATH",
+    "REFUSED",
     "Held",
     "Run",
     "hold",

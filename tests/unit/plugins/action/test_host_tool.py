@@ -14,10 +14,11 @@ from unittest.mock import Mock, patch
 import pytest
 
 from ansible_collections.opengeoai.hub.plugins.action.host_tool import ActionModule
-from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import GONE, PATH, Run, this_run
+from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import GONE, PATH, Held, Run, refusal, this_run
 
 LIVING = this_run("site.yml", os.getpid())
 DEAD = replace(LIVING, started="1")
+REFUSAL = f"opengeoai: {refusal(Held(DEAD, 0.0))}. Nothing was changed"
 TOOL = ["/usr/local/bin/opengeoai", "restart"]
 
 
@@ -44,21 +45,28 @@ def test_a_program_that_does_well_is_run_once() -> None:
     [
         content(json.dumps(asdict(LIVING))),
         content(json.dumps(asdict(replace(DEAD, machine="elsewhere")))),
-        # It failed for another reason.
+        # That one has just ended.
         content(""),
         content("\xff{"),
         {"failed": True, "msg": "file not found"},
     ],
     ids=["alive", "elsewhere", "nobody", "garbage", "no file"],
 )
-def test_its_failure_is_told(held: dict[str, Any]) -> None:
-    result, called = run({"rc": 1, "stderr": "opengeoai: another run (site.yml)"}, held)
-    assert (result["rc"], result["stderr"]) == (1, "opengeoai: another run (site.yml)")
+def test_its_refusal_is_told(held: dict[str, Any]) -> None:
+    result, called = run({"rc": 1, "stderr": REFUSAL}, held)
+    assert (result["rc"], result["stderr"]) == (1, REFUSAL)
     assert called[1:] == [("slurp", {"src": PATH})]
 
 
+@pytest.mark.parametrize("failure", [{"rc": 1, "stderr": "the repository is full"}, {"rc": 2, "msg": "Error executing command."}])
+def test_what_fails_for_another_reason_is_not_run_again(failure: dict[str, Any]) -> None:
+    result, called = run(failure)
+    assert {name: result[name] for name in failure} == failure
+    assert len(called) == 1
+
+
 def test_a_playbook_that_is_over_does_not_keep_it_out() -> None:
-    result, called = run({"rc": 1}, content(json.dumps(asdict(DEAD))), {"rc": 0})
+    result, called = run({"rc": 1, "stderr": REFUSAL}, content(json.dumps(asdict(DEAD))), {"rc": 0})
     assert result["rc"] == 0
     first, setting, *argv = called[2][1]["argv"]
     assert (first, argv) == ("env", TOOL)
