@@ -10,9 +10,10 @@ import json
 import os
 import typing as t
 
+from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible.plugins.loader import lookup_loader
+from ansible.template import Templar, trust_as_template
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._written import by_reader
 
@@ -56,6 +57,11 @@ def digest_of(files: t.Sequence[t.Mapping[str, t.Any]], key: str) -> str:
     return hmac.new(key.encode(), json.dumps(relevant).encode(), hashlib.sha256).hexdigest() if relevant else ""
 
 
+def template_variables(task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What templates see: all variables, and the note at the head of files if none of them is that."""
+    return {"ansible_managed": C.config.get_config_value("DEFAULT_MANAGED_STR"), **task_vars}
+
+
 class ActionModule(ActionBase):
     """Renders the templates here, and ships everything with one run of the module of the same name."""
 
@@ -65,7 +71,8 @@ class ActionModule(ActionBase):
         """Run the action."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         directories = self._task.args.get("directories") or []
-        files = [self._rendered(dict(file), task_vars or {}) for file in self._task.args.get("files") or []]
+        templar = self._templar.copy_with_new_env(available_variables=template_variables(task_vars or {}))
+        files = [self._rendered(dict(file), templar) for file in self._task.args.get("files") or []]
         if directories or files:
             for_module = [{name: value for name, value in file.items() if name not in _OWN_KEYS} for file in files]
             others = {name: self._task.args[name] for name in ("records", "digest_key", "settle") if name in self._task.args}
@@ -77,7 +84,7 @@ class ActionModule(ActionBase):
         result["readers"] = readers_of(files, result.get("changed_paths", []), key, result.get("readers"))
         return result
 
-    def _rendered(self, file: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _rendered(self, file: dict[str, t.Any], templar: Templar) -> dict[str, t.Any]:
         sources = [kind for kind in ("template", "file") if file.get(kind) is not None]
         if not sources:
             return file
@@ -87,9 +94,10 @@ class ActionModule(ActionBase):
         name = file[kind]
         if file.get("role"):
             name = os.path.join(self._role_path(file["role"]), f"{kind}s", name)
-        lookup = lookup_loader.get(f"ansible.builtin.{kind}", loader=self._loader, templar=self._templar)
-        options = {} if kind == "template" else {"rstrip": False}
-        (text,) = lookup.run([name], variables=task_vars, **options)
+        text = self._loader.get_text_file_contents(self._find_needle(f"{kind}s", name))
+        if kind == "template":
+            # The lookup `template` copies all variables, and so computes each of them, for every file.
+            text = templar.template(trust_as_template(text), escape_backslashes=False, overrides={"trim_blocks": True})
         file["secret_content" if file.get("sensitive") else "content"] = text
         return file
 

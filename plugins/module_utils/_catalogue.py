@@ -213,18 +213,19 @@ def _dependents(services: t.Sequence[Specification], name: str) -> list[str]:
 def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str | None = None) -> dict[str, t.Any]:
     """Return what the services add up to.
 
-    :param specifications: of every service of the stack, in any order.
+    :param specifications: of every service of the stack.
     :param registry: private registry that stands in front of all images, or none.
-    :return: a mapping with `services` (names), `images`, `hosts`, `ports` (of the host), `public_ports` (those not of its loopback only),
-      `secrets`, `secret_groups`, `secret_owners`, `directories`, `databases`, `database_roles`, `buckets`, `bucket_users` and `manifest`
-      (what the host's tool reads), and `upgrades` (what an upgrade of each service has to know).
+    :return: a mapping with `services` (names), `images` (in the order of the specifications, which is that of the roles in the play),
+      `hosts`, `ports` (of the host), `public_ports` (those not of its loopback only), `secrets`, `secret_groups`, `secret_owners`,
+      `directories`, `databases`, `database_roles`, `buckets`, `bucket_users` and `manifest` (what the host's tool reads), and `upgrades`
+      (what an upgrade of each service has to know).
     :raises ValueError: for an unusable specification, an unknown dependency, or a name, port or host name that two services claim.
     """
     services = sorted((normalise(given) for given in specifications), key=lambda service: str(service["name"]))
     _check_together(services)
     return {
         "services": [service["name"] for service in services],
-        "images": sorted({image_reference(service["image"], registry) for service in services}),
+        "images": _unique(image_reference(str(given["image"]), registry) for given in specifications),
         "hosts": sorted({route["host"] for route in _routes(services)}, key=lambda host: (host.count("."), host)),
         "ports": sorted({host_port(port) for service in services for port in service["ports"]}),
         "public_ports": _public_ports(services),

@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import not_begun
+
 #: What a script prints, as the first line of its standard output, once the service answers.
 READY_MARK = "opengeoai-ready"
 
@@ -63,7 +65,7 @@ class ExecResult:
 def is_permanent(result: ExecResult) -> bool:
     """Whether a result that is not ready will stay so however long one waits."""
     if result.rc in _RC_NOT_EXECUTABLE:
-        return True
+        return not not_begun(result.rc, result.stderr)
     lowered = result.stderr.lower()
     return any(error in lowered for error in _PERMANENT_ERRORS)
 

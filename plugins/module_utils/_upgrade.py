@@ -86,6 +86,11 @@ class Plan:
 NOT_STARTED = 126
 
 
+def not_begun(code: int, errors: str) -> bool:
+    """Whether a busy runtime has not even begun a command in a container: it can be tried again."""
+    return code == NOT_STARTED and "waiting for init" in errors
+
+
 class Docker:
     """The engine, through the docker command line."""
 
@@ -93,7 +98,7 @@ class Docker:
         """Exit code, output and errors. What a busy runtime has not even begun is tried again."""
         for pause in (1.0, 3.0, 6.0):
             code, output, errors = self._run(*arguments, stdin=stdin, timeout=timeout)
-            if code != NOT_STARTED or "waiting for init" not in errors:
+            if not not_begun(code, errors):
                 return code, output, errors
             time.sleep(pause)
         return self._run(*arguments, stdin=stdin, timeout=timeout)
@@ -495,6 +500,7 @@ __all__ = (
     "indented",
     "last_lines",
     "literal",
+    "not_begun",
     "psql",
     "read_journal",
     "recover",

@@ -182,6 +182,10 @@ engine_api:
   description: Version of the API that the engine speaks, such as C(1.44); empty while no engine runs.
   returned: always
   type: str
+settled_containers:
+  description: For each container that nobody has touched since a run compared it with what was wanted, the digest of that.
+  returned: always
+  type: dict
 docker_firewall:
   description: Whether the engine starts with the firewall of the role P(opengeoai.hub.docker#role).
   returned: always
@@ -236,6 +240,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._postgres_major import major_of, major_of_data, version_problem
 from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import Run, hold, refusal
+from ansible_collections.opengeoai.hub.plugins.module_utils._settled import settled
 from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import JOURNAL, LONG, Docker, UpgradeError
 
 SOCKET = "/run/docker.sock"
@@ -321,6 +326,7 @@ def engine_facts(images: t.Sequence[str]) -> dict[str, t.Any]:
         "subnets": parse_subnets(docker("network", "inspect", "--format", SUBNETS, *(network["name"] for network in networks))),
         "engine_api": docker("version", "--format", "{{.Server.APIVersion}}").strip(),
         "missing_images": missing_images(images, listing.split()),
+        "settled_containers": settled(ask=docker),
     }
 
 
@@ -412,7 +418,7 @@ def main() -> None:
     distribution = f"{release.get('ID', 'unknown')} {release.get('VERSION_ID', '')}".strip()
     memory_mb = parse_meminfo(read("/proc/meminfo"))
     problems: list[str] = []
-    engine: dict[str, t.Any] = {"networks": [], "subnets": {}, "engine_api": "", "missing_images": []}
+    engine: dict[str, t.Any] = {"networks": [], "subnets": {}, "engine_api": "", "missing_images": [], "settled_containers": {}}
     try:
         engine = engine_facts(module.params["images"])
     except ValueError as exc:

@@ -23,10 +23,16 @@ attributes:
     support: none
 options:
   images:
-    description: References of images.
+    description: References of images, those that are needed first at the beginning.
     type: list
     elements: str
     required: true
+  parallel:
+    description:
+      - How many are pulled at a time.
+      - An image is unpacked by one processor. The more are unpacked at a time, the later comes what is needed first.
+    type: int
+    default: 3
 """
 
 EXAMPLES = r"""
@@ -63,12 +69,15 @@ def pull(image: str) -> str:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec={"images": {"type": "list", "elements": "str", "required": True}}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={"images": {"type": "list", "elements": "str", "required": True}, "parallel": {"type": "int", "default": 3}},
+        supports_check_mode=True,
+    )
     images: list[str] = module.params["images"]
     if module.check_mode:
         module.exit_json(changed=bool(images), pulled=images)
     # A slow line is no reason to take the run for gone.
-    with renewing(), concurrent.futures.ThreadPoolExecutor(max_workers=len(images) or 1) as pool:
+    with renewing(), concurrent.futures.ThreadPoolExecutor(max_workers=max(1, module.params["parallel"])) as pool:
         errors = dict(zip(images, pool.map(pull, images), strict=True))
     failed = [f"{image}: {error}" for image, error in errors.items() if error]
     if failed:

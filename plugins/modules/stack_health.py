@@ -49,6 +49,12 @@ options:
     description: Seconds to wait at most.
     type: int
     default: 300
+  containers:
+    description:
+      - For each container that this run has compared with what is wanted, a digest of that.
+      - When all is well it is noted, so that the next run need not compare those that nobody has touched.
+    type: dict
+    default: {}
   run:
     description: The run that lets the host go at the end, as M(opengeoai.hub.host_preflight) has returned it.
     type: dict
@@ -90,6 +96,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._routes import Answer, ask
 from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import Run, release, renew
+from ansible_collections.opengeoai.hub.plugins.module_utils._settled import remember
 
 TOOL = "/usr/local/bin/opengeoai"
 PAUSE = 1.0
@@ -127,6 +134,7 @@ def main() -> None:
             "ca_file": {"type": "path"},
             "trust_any_issuer": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 300},
+            "containers": {"type": "dict", "default": {}},
             "run": {"type": "dict"},
         },
         supports_check_mode=True,
@@ -144,6 +152,8 @@ def main() -> None:
         answers = ask_all(module.params) if not problems else []
         problems += [f"route {answer.url}: {answer.problem}" for answer in answers if answer.problem]
         result = {"services": rows, "routes": [dataclasses.asdict(answer) for answer in answers]}
+        if not problems and not module.check_mode:
+            remember(module.params["containers"])
         over = not problems or module.check_mode or time.monotonic() > deadline
         if over and module.params["run"]:
             release(Run(**module.params["run"]))

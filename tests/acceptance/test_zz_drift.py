@@ -39,3 +39,20 @@ def test_nor_where_the_run_that_puts_it_back_is_killed_before_the_restart(host: 
     # Only the restart is left to do.
     assert site.converge().changed == 1
     assert " 403 " in host.check_output(ASK)
+
+
+def test_what_somebody_changes_in_a_container_is_put_back(host: Any, site: Site) -> None:
+    known = docker_inspect(host, "hbbr", "homepage", "socket-proxy")
+    host.check_output("docker update --memory 1g --memory-swap 2g homepage")
+    host.check_output("docker network connect opengeoai-data hbbr")
+    host.check_output("docker stop socket-proxy")
+    mended = site.converge()
+    found = docker_inspect(host, *known)
+    assert mended.changed == 3
+    assert {name: one["Id"] for name, one in found.items()} == {name: one["Id"] for name, one in known.items()}
+    assert found["homepage"]["HostConfig"]["Memory"] == known["homepage"]["HostConfig"]["Memory"]
+    assert set(found["hbbr"]["NetworkSettings"]["Networks"]) == set(known["hbbr"]["NetworkSettings"]["Networks"])
+    assert found["socket-proxy"]["State"]["Running"]
+    again = site.converge()
+    # Containers that nobody has touched since are not compared.
+    assert (again.changed, again.module_runs) == (0, mended.module_runs - 3)

@@ -4,17 +4,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
-from unittest.mock import Mock, patch
+from unittest.mock import Mock
 
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
-from ansible_collections.opengeoai.hub.plugins.action import file_tree
-from ansible_collections.opengeoai.hub.plugins.action.file_tree import ActionModule, digest_of, readers_of
+from ansible_collections.opengeoai.hub.plugins.action.file_tree import ActionModule, digest_of, readers_of, template_variables
 
 FILE: dict[str, Any] = {"path": "/etc/web/a", "content": "x", "owner": "0", "mode": "0600"}
 
@@ -74,17 +72,15 @@ def test_each_reader_is_told_of_its_own_files() -> None:
     }
 
 
-def rendered(file: dict[str, Any], roles: dict[str, str]) -> dict[str, Any]:
+def rendered(file: dict[str, Any], roles: dict[str, str], **variables: Any) -> dict[str, Any]:
     """A file as the action hands it on, in a play with these roles."""
     task, loader = Mock(), DataLoader()
     task.get_play().get_roles.return_value = [
         Mock(get_name=Mock(return_value=name), get_role_path=Mock(return_value=path)) for name, path in roles.items()
     ]
-    action = ActionModule(task, Mock(), Mock(), loader, Templar(loader, {}), None)
-    # The lookup itself is Ansible's: here it says which file it was asked for.
-    lookup = Mock(run=lambda terms, variables, **_options: [Path(terms[0]).read_text()])
-    with patch.object(file_tree.lookup_loader, "get", return_value=lookup):
-        return action._rendered(dict(file), {"ansible_search_path": ["/nowhere"]})
+    task.get_search_path.return_value = ["/nowhere"]
+    templar = Templar(loader, template_variables(variables))
+    return ActionModule(task, Mock(), Mock(), loader, templar, None)._rendered(dict(file), templar)
 
 
 def test_a_template_is_found_in_the_role_that_is_named(tmp_path: Any) -> None:
@@ -95,6 +91,15 @@ def test_a_template_is_found_in_the_role_that_is_named(tmp_path: Any) -> None:
     assert rendered({"path": "/a", "template": "a.j2", "role": "my.own.tiles"}, roles)["content"] == "of tiles"
     file = rendered({"path": "/a", "template": "a.j2", "role": "my.own.maps", "sensitive": True}, roles)
     assert (file["secret_content"], "content" in file) == ("of maps", False)
+
+
+def test_a_template_is_rendered_as_by_the_module_of_that_name(tmp_path: Any) -> None:
+    (tmp_path / "templates").mkdir()
+    text = "# {{ ansible_managed }}\n{% for one in maps %}\n  {{ one }}\\n\n{% endfor %}\nend\n"
+    (tmp_path / "templates" / "a.j2").write_text(text)
+    file, roles = {"path": "/a", "template": "a.j2", "role": "maps"}, {"maps": str(tmp_path)}
+    assert rendered(file, roles, maps=["a", "b"])["content"] == "# Ansible managed\n  a\\n\n  b\\n\nend\n"
+    assert rendered(file, roles, maps=[], ansible_managed="Ours")["content"] == "# Ours\nend\n"
 
 
 def test_a_file_of_a_role_is_taken_as_it_is(tmp_path: Any) -> None:

@@ -39,6 +39,7 @@ def test_describe_state(inspected: str, expected: str) -> None:
 PERMANENT: list[tuple[ExecResult, bool]] = [
     (ExecResult(127, "", "the image has no psql"), True),
     (ExecResult(126, "", ""), True),
+    (ExecResult(126, "", "OCI runtime exec failed: waiting for init preliminary setup: connection reset"), False),
     (ExecResult(1, "", "Error: No such container: x"), True),
     (ExecResult(1, "", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."), True),
     (ExecResult(1, "", "Error response from daemon: Container x is not running"), False),
