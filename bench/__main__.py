@@ -144,6 +144,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--rounds", type=int, default=3, metavar="N", help="how often everything is measured on both sides (default: %(default)s)"
     )
+    result.add_argument("--no-load", action="store_true", help="measure runs of the site playbook only, and not the stack under load")
     result.add_argument(
         "--keep",
         action="store_true",
@@ -168,6 +169,8 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
         result["machine"]["engine_in_machines"] = engine_version(FRESH)
         result.update(converge(rounds, quiet))
         save(result)
+        if given.no_load:
+            return result
         with awake(FLOOR):
             machines.script(FLOOR, "seed-mlflow.sh")
         targets = {"collection": clients.ours(FRESH), "seed": clients.floor(FLOOR)}

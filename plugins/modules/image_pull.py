@@ -29,10 +29,9 @@ options:
     required: true
   parallel:
     description:
-      - How many are pulled at a time.
+      - How many are pulled at a time; as many as the host has processors, but at least two, if it is not given.
       - An image is unpacked by one processor. The more are unpacked at a time, the later comes what is needed first.
     type: int
-    default: 3
 """
 
 EXAMPLES = r"""
@@ -54,6 +53,7 @@ pulled:
 """
 
 import concurrent.futures
+import os
 import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
@@ -70,14 +70,15 @@ def pull(image: str) -> str:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={"images": {"type": "list", "elements": "str", "required": True}, "parallel": {"type": "int", "default": 3}},
+        argument_spec={"images": {"type": "list", "elements": "str", "required": True}, "parallel": {"type": "int"}},
         supports_check_mode=True,
     )
     images: list[str] = module.params["images"]
     if module.check_mode:
         module.exit_json(changed=bool(images), pulled=images)
     # A slow line is no reason to take the run for gone.
-    with renewing(), concurrent.futures.ThreadPoolExecutor(max_workers=max(1, module.params["parallel"])) as pool:
+    parallel = module.params["parallel"] or max(2, len(os.sched_getaffinity(0)))
+    with renewing(), concurrent.futures.ThreadPoolExecutor(max_workers=parallel) as pool:
         errors = dict(zip(images, pool.map(pull, images), strict=True))
     failed = [f"{image}: {error}" for image, error in errors.items() if error]
     if failed:
