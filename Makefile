@@ -22,7 +22,7 @@ SECURITY_SCENARIOS := security acme
 OPERATIONS_SCENARIOS := operations backup upgrade
 SOURCES := lab bench roles/stack/files roles/backup/files collections/ansible_collections/opengeoai/hub/plugins
 
-.PHONY: help venv demo demo-info demo-down lint unit molecule test test-security test-operations chaos bench clean
+.PHONY: help venv demo demo-info demo-down lint sanity unit molecule test test-security test-operations chaos bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ lint: $(VENV)/.dev ## check style and types
 	yamllint --strict .
 	antsibull-changelog lint
 	ansible-lint --strict
+
+sanity: $(VENV)/.dev ## run ansible-test's sanity tests on the built artifact
+	tools/sanity
 
 unit: $(VENV)/.dev ## run the unit tests
 	python -m lab engine

@@ -23,7 +23,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Run the action."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(self.ARGUMENTS)
+        _validation, arguments = self.validate_argument_spec(self.ARGUMENTS)
         argv = arguments["argv"]
         answer = self._call("command", {"argv": argv}, task_vars)
         # What failed otherwise has failed: a backup may have taken an hour to do so.

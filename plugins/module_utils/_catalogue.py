@@ -40,7 +40,7 @@ def host_port(published: str) -> tuple[int, str]:
 
     :raises ValueError: if the text does not name a port of the host.
     """
-    address, _, protocol = published.partition("/")
+    address, _slash, protocol = published.partition("/")
     parts = address.rsplit(":", 2)
     if len(parts) < 2 or not parts[-2].isdigit() or not parts[-1].isdigit():
         raise ValueError(f"port {published!r} is not of the form [ADDRESS:]HOST_PORT:CONTAINER_PORT[/PROTOCOL]")

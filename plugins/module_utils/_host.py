@@ -63,7 +63,7 @@ def missing_images(wanted: t.Iterable[str], present: t.Collection[str]) -> list[
     """
 
     def names(image: str) -> set[str]:
-        name, _, digest = image.partition("@")
+        name, _at, digest = image.partition("@")
         path, slash, last = name.rpartition("/")
         # Beside a digest, a tag is only a comment.
         full = f"{path}{slash}{last.partition(':')[0]}@{digest}" if digest else image
@@ -109,7 +109,7 @@ def units_up(shown: str) -> list[str]:
     return [unit["Id"] for unit in units if "Id" in unit and as_it_should_be.items() <= unit.items()]
 
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Address: t.TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
 
 def _order(address: Address) -> tuple[int, int]:

@@ -193,7 +193,7 @@ def logins_of(route: t.Mapping[str, t.Any]) -> list[Specification]:
 
 def owner_of(specification: Specification) -> tuple[str, str]:
     """The user and group, as on the host, that the container's files have to belong to; root where the image decides."""
-    user, _, group = str(specification["user"] or "0:0").partition(":")
+    user, _colon, group = str(specification["user"] or "0:0").partition(":")
     return user, group or user
 
 

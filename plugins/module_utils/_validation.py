@@ -50,7 +50,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._values import (
     url_problem,
 )
 
-Check = t.Callable[[str, t.Any], str | None]
+Check: t.TypeAlias = "t.Callable[[str, t.Any], str | None]"
 _MIN_SECRET = 8
 
 

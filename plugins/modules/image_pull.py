@@ -63,7 +63,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import ren
 
 def pull(image: str) -> str:
     """Pull one image, and return what went wrong."""
-    done = subprocess.run(["docker", "pull", "--quiet", image], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(["docker", "pull", "--quiet", image], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
     return done.stderr.strip() or f"docker ended with {done.returncode}" if done.returncode else ""
 
 

@@ -32,6 +32,7 @@ WANTED = {
     "requirements.txt",
     "requirements.yml",
     "roles",
+    "tests",
 }
 
 
@@ -53,6 +54,8 @@ def test_the_artifact_holds_the_collection_and_nothing_else(members: list[str]) 
 def test_the_artifact_has_no_leftovers(members: list[str]) -> None:
     assert [name for name in members if name.endswith((".pyc", "~", ".swp")) or "__pycache__" in name] == []
     assert {name.split("/")[1] for name in members if name.startswith("inventories/")} == {"prod"}
+    # What ansible-test has to know of it.
+    assert {name.split("/")[1] for name in members if name.startswith("tests/")} == {"sanity"}
 
 
 def test_the_artifact_has_every_file_of_the_roles_and_plugins(members: list[str]) -> None:

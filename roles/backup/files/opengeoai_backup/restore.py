@@ -62,7 +62,7 @@ def fetch(config: Config, restic: Restic, snapshot: Mapping[str, Any], staging: 
     place = found[0] if found else staging / str(config.manifest).lstrip("/")
     manifest: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
     pairs = [(staging / old.lstrip("/"), Path(new)) for old, new in pairs_of(manifest, config)]
-    missing = [str(old) for old, _ in pairs if not old.is_dir()]
+    missing = [str(old) for old, _new in pairs if not old.is_dir()]
     if missing:
         raise BackupError(f"backup {name_of(snapshot)} lacks {', '.join(missing)}; nothing was changed")
     data = pairs[0][0]

@@ -59,8 +59,8 @@ def split_image(image: str | None) -> tuple[str | None, str | None]:
     """
     if not image:
         return None, None
-    name, _, digest = image.partition("@")
-    name, _, version = name.rpartition("/")[2].partition(":")
+    name, _at, digest = image.partition("@")
+    name, _colon, version = name.rpartition("/")[2].partition(":")
     return name, version or digest or "latest"
 
 
