@@ -21,6 +21,9 @@ from dataclasses import dataclass
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import not_begun
 
+# AnsibleModule.run_command has no limit of time.
+# pylint: disable=ansible-bad-function
+
 #: What a script prints, as the first line of its standard output, once the service answers.
 READY_MARK = "opengeoai-ready"
 

@@ -18,6 +18,9 @@ import typing as t
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._files import Ownership, read_file, write_file
 
+# AnsibleModule.run_command has no limit of time.
+# pylint: disable=ansible-bad-function
+
 # Gone after a reboot, when all are compared anew.
 PATH = "/run/opengeoai-containers.json"
 TIMEOUT = 60

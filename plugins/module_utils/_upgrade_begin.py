@@ -29,6 +29,9 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import (
     write_journal,
 )
 
+# These functions know no module whose run_command they could use.
+# pylint: disable=ansible-bad-function
+
 # Beside what is copied.
 MARGIN = GIB // 2
 

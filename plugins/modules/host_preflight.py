@@ -243,6 +243,9 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import Run
 from ansible_collections.opengeoai.hub.plugins.module_utils._settled import settled
 from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import JOURNAL, LONG, Docker, UpgradeError
 
+# AnsibleModule.run_command has no limit of time.
+# pylint: disable=ansible-bad-function
+
 SOCKET = "/run/docker.sock"
 TIMEOUT = 60
 SUBNETS = "{{.Name}}{{range .IPAM.Config}} {{.Subnet}}{{end}}"

@@ -60,6 +60,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import renewing
 
+# AnsibleModule.run_command cannot be called by several threads at once.
+# pylint: disable=ansible-bad-function
+
 
 def pull(image: str) -> str:
     """Pull one image, and return what went wrong."""

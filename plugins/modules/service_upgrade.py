@@ -133,6 +133,9 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade_begin impor
     space_problem,
 )
 
+# AnsibleModule.run_command has no limit of time.
+# pylint: disable=ansible-bad-function
+
 # What the role `backup` leaves at the end of each backup, its settings, and its program.
 LAST_BACKUP = "/var/lib/opengeoai-backup/last.json"
 BACKUP_SETTINGS = "/etc/opengeoai/backup/backup.json"
