@@ -139,6 +139,14 @@ def test_secrets_are_not_logged(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
+def test_the_readme_of_a_role_says_what_its_specification_says(role: str) -> None:
+    # Galaxy takes no collection with a role that has none.
+    title, text, *_more = (ROOT / "roles" / role / "README.md").read_text().split("\n\n")
+    assert title == f"# opengeoai.hub.{role}"
+    assert text == load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"]["short_description"] + "."
+
+
+@pytest.mark.parametrize("role", ROLES)
 def test_every_variable_begins_with_its_role(role: str) -> None:
     assert [name for name in options(role) if not name.startswith(f"{role}_")] == []
     private = set(load(f"roles/{role}/vars/main.yml") or {})
