@@ -20,9 +20,10 @@ SCENARIOS := default debian12 docker-repository
 CHAOS_PAGE := docs/reliability.md
 SECURITY_SCENARIOS := security acme
 OPERATIONS_SCENARIOS := operations backup upgrade
+MUTATE := _settled _traefik _docker_container
 SOURCES := lab bench roles/stack/files roles/backup/files collections/ansible_collections/opengeoai/hub/plugins
 
-.PHONY: help venv demo demo-info demo-down lint sanity unit molecule test test-security test-operations chaos bench clean
+.PHONY: help venv demo demo-info demo-down lint sanity unit mutate molecule test test-security test-operations chaos bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +64,9 @@ sanity: $(VENV)/.dev ## run ansible-test's sanity tests on the built artifact
 unit: $(VENV)/.dev ## run the unit tests
 	python -m lab engine
 	pytest tests/unit --numprocesses 2
+
+mutate: $(VENV)/.dev ## change pure code in every way that its unit tests should notice: make mutate MUTATE="_traefik _host"
+	tools/mutate $(MUTATE)
 
 molecule: $(VENV)/.dev ## bring the stack up on fresh VMs, and test it from outside
 	python -m lab images

@@ -58,10 +58,11 @@ def observe(names: t.Sequence[str], ask: Docker = docker) -> dict[str, str]:
     containers = json.loads(ask("container", "inspect", *names) or "[]") if names else []
     images = list(dict.fromkeys(container["Config"]["Image"] for container in containers))
     ids = ask("image", "inspect", "--format", "{{.Id}}", *images).split() if images else []
-    # Those of which there is none have no line.
-    if len(ids) != len(images):
+    try:
+        found = dict(zip(images, ids, strict=True))
+    except ValueError:
+        # An image that is not there has no line.
         return {}
-    found = dict(zip(images, ids, strict=True))
     return {container["Name"].lstrip("/"): digest(container, found[container["Config"]["Image"]]) for container in containers}
 
 

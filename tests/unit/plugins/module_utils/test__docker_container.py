@@ -75,11 +75,15 @@ CHANGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"mounts": [{"type": "bind", "source": "/a", "target": "/b", "read_only": False}]},
     ),
     (
-        {"config": {"path": "/etc/web", "target": "/conf"}, "mounts": [{"source": "/a", "target": "/b", "read_only": True}]},
+        {
+            "config": {"path": "/etc/web", "target": "/conf"},
+            "mounts": [{"source": "/a", "target": "/b", "read_only": True}, {"source": "/c", "target": "/d"}],
+        },
         {
             "mounts": [
                 {"type": "bind", "source": "/etc/web", "target": "/conf", "read_only": True},
                 {"type": "bind", "source": "/a", "target": "/b", "read_only": True},
+                {"type": "bind", "source": "/c", "target": "/d", "read_only": False},
             ]
         },
     ),
@@ -128,6 +132,7 @@ def test_arguments(given: dict[str, Any], expected: dict[str, Any]) -> None:
         ("", 10, ("5s", None)),
         ("1.41", 10, ("5s", None)),
         ("1.41", 3, ("3s", None)),
+        ("1.43", 10, ("5s", None)),
         ("1.44", 10, ("10s", "1s")),
         ("1.51", 10, ("10s", "1s")),
         ("2.0", 3, ("3s", "1s")),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,7 +50,12 @@ class Engine:
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Where the note is, with owners that an ordinary user may give too."""
-    monkeypatch.setattr(_settled, "Ownership", lambda _uid, _gid, mode: Ownership(-1, -1, mode))
+
+    def ownership(uid: int, gid: int, mode: int) -> Ownership:
+        assert (uid, gid) == (0, 0)
+        return Ownership(-1, -1, mode)
+
+    monkeypatch.setattr(_settled, "Ownership", ownership)
     return str(tmp_path / "containers.json")
 
 
@@ -128,3 +135,26 @@ def test_a_note_of_no_use_settles_nothing(path: str, content: str | None) -> Non
 def test_an_engine_that_does_not_answer_settles_nothing(path: str) -> None:
     _settled.remember(WANTED, path, Engine())
     assert _settled.settled(path, lambda *_arguments: "") == {}
+
+
+def test_only_root_reads_the_note(path: str) -> None:
+    _settled.remember(WANTED, path, Engine())
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+
+
+def test_the_order_in_which_the_engine_tells_does_not_matter() -> None:
+    container = Engine().containers["hbbr"]
+    assert _settled.digest(dict(reversed(container.items())), "id") == _settled.digest(container, "id")
+    turned = {**container, "HostConfig": dict(reversed(container["HostConfig"].items()))}
+    assert _settled.digest(turned, "id") == _settled.digest(container, "id")
+
+
+def test_docker_says_what_it_can_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "docker"
+    program.write_text('#!/bin/sh\necho "[$*]"\necho "no such container" >&2\nexit 1\n', encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert _settled.docker("container", "inspect") == "[container inspect]\n"
+    program.unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert _settled.docker("container", "inspect") == ""

@@ -54,7 +54,7 @@ def test_flatten(value: Any, expected: dict[str, str]) -> None:
 def test_flatten_refuses_a_comma_in_a_list() -> None:
     message = "a.b has the value 'x,y': a comma separates values in a label; use the file provider"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        flatten("a", {"b": ["ok", "x,y"]})
+        flatten("a", {"b": ["ok", "x,y", "also, this"]})
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,8 @@ def test_tcp_labels() -> None:
         "allowed_networks": ["192.0.2.0/24"],
         "rate_limit": {"connections": 5},
         "middlewares": ["few@file"],
+        # The default of every route, which means nothing here.
+        "security_headers": True,
     }
     assert traefik_labels([route], "opengeoai-data", "letsencrypt") == {
         "traefik.enable": "true",
