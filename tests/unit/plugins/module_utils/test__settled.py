@@ -125,6 +125,14 @@ def test_a_container_that_is_not_there_is_not_noted(path: str) -> None:
     assert _settled.settled(path, engine) == WANTED
 
 
+def test_a_container_without_its_image_is_not_noted(path: str) -> None:
+    engine = Engine()
+    engine.images = {}
+    assert _settled.observe(list(WANTED), engine) == {}
+    _settled.remember(WANTED, path, engine)
+    assert _settled.settled(path, Engine()) == {}
+
+
 @pytest.mark.parametrize("content", [None, "", "nonsense", "[]", '{"hbbr": 1}', '{"hbbr": {"wanted": "x"}}', "null"])
 def test_a_note_of_no_use_settles_nothing(path: str, content: str | None) -> None:
     if content is not None:
