@@ -422,9 +422,9 @@ class Rotation:
     seen: dict[str, Any]
 
 
-# In the middle of each the run is killed, and what it does on the machine: when the database has new passwords and MLflow none, when the
+# In the middle of each the run is killed, and what it does on the machine: when the stores have new passwords and MLflow none, when the
 # container is being made anew, and when the accounts are just getting theirs.
-INTERRUPTIONS = ("Keep the buckets and users of all services", "Run MLflow: Run the container", "Keep MLflow's own accounts")
+INTERRUPTIONS = ("Keep the roles and databases of all services", "Run MLflow: Run the container", "Keep MLflow's own accounts")
 
 
 @pytest.fixture(scope="module")
