@@ -27,11 +27,6 @@ options:
     type: list
     elements: str
     required: true
-  parallel:
-    description:
-      - How many are pulled at a time; as many as the host has processors, but at least two, if it is not given.
-      - An image is unpacked by one processor. The more are unpacked at a time, the later comes what is needed first.
-    type: int
 """
 
 EXAMPLES = r"""
@@ -72,15 +67,13 @@ def pull(image: str) -> str:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={"images": {"type": "list", "elements": "str", "required": True}, "parallel": {"type": "int"}},
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec={"images": {"type": "list", "elements": "str", "required": True}}, supports_check_mode=True)
     images: list[str] = module.params["images"]
     if module.check_mode:
         module.exit_json(changed=bool(images), pulled=images)
     # A slow line is no reason to take the run for gone.
-    parallel = module.params["parallel"] or max(2, len(os.sched_getaffinity(0)))
+    # An image is unpacked by one processor. The more are unpacked at a time, the later comes what is needed first.
+    parallel = max(2, len(os.sched_getaffinity(0)))
     with renewing(), concurrent.futures.ThreadPoolExecutor(max_workers=parallel) as pool:
         errors = dict(zip(images, pool.map(pull, images), strict=True))
     failed = [f"{image}: {error}" for image, error in errors.items() if error]

@@ -67,7 +67,6 @@ def routes() -> list[Route]:
 def read(host: Any, domain: str, info: dict[str, Any], routes: list[Route]) -> Iterator[dict[str, Any]]:
     """What Traefik has read of the labels of one container that has them all."""
     image = docker_inspect(host, "hbbr")["hbbr"]["Config"]["Image"]
-    (network,) = host.check_output("docker network ls --quiet --filter name=^traefik-network$").split()
     labels = [f"{key}={value}\n" for key, value in traefik_labels(routes, network="traefik-network").items()]
     given = info["credentials"]["traefik"]
 
@@ -79,14 +78,14 @@ def read(host: Any, domain: str, info: dict[str, Any], routes: list[Route]) -> I
         return found if "random-0@docker" in {**found["routers"], **found["tcpRouters"]} else None
 
     file = f"/run/{CONTAINER}.labels"
-    # All at once they would be too long for a command line.
-    for begin in range(0, len(labels), 500):
-        host.check_output(f"cat >>{file} <<'END'\n{''.join(labels[begin : begin + 500])}END")
-    host.check_output(f"docker run --detach --name {CONTAINER} --network {network} --label-file {file} {image} hbbr -k _")
     try:
+        # All at once they would be too long for a command line.
+        for begin in range(0, len(labels), 500):
+            host.check_output(f"cat >>{file} <<'END'\n{''.join(labels[begin : begin + 500])}END")
+        host.check_output(f"docker run --detach --name {CONTAINER} --network traefik-network --label-file {file} {image} hbbr -k _")
         yield wait_until(settled, 30, "the random routes in Traefik")
     finally:
-        host.check_output(f"docker rm --force {CONTAINER}; rm {file}")
+        host.check_output(f"docker rm --force {CONTAINER}; rm -f {file}")
 
 
 def middlewares_of(route: Route) -> list[str]:
