@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import image_reference
 from ansible_collections.opengeoai.hub.plugins.module_utils._secret_lists import salt_of
-from ansible_collections.opengeoai.hub.plugins.module_utils._specification import Specification, logins_of, normalise, owner_of
+from ansible_collections.opengeoai.hub.plugins.module_utils._specification import Specification, enabled, logins_of, normalise, owner_of
 
 T = t.TypeVar("T")
 
@@ -53,12 +53,23 @@ def _public_ports(services: t.Sequence[Specification]) -> list[tuple[int, str]]:
     return sorted({host_port(port) for port in ports if not port.startswith(("127.", "[::1]"))})
 
 
-def _check_together(services: t.Sequence[Specification]) -> None:
+def _needs(service: Specification) -> list[str]:
+    """The services that one cannot do without."""
+    stores = [store for store, key in (("postgres", "databases"), ("minio", "buckets")) if service[key] and service["name"] != store]
+    return [*service["depends_on"], *(store for store in stores if store not in service["depends_on"])]
+
+
+def _check_together(services: t.Sequence[Specification], switched_off: t.Collection[str]) -> None:
     names = [service["name"] for service in services]
     owners: dict[t.Any, str] = {}
     for service in services:
-        for needed in service["depends_on"]:
-            if needed not in names:
+        for needed in _needs(service):
+            if needed in switched_off:
+                raise ValueError(
+                    f"{needed}_enabled is false, and service {service['name']!r} needs {needed!r}: "
+                    "set it to true, or switch the other off, too"
+                )
+            if needed not in names and needed in service["depends_on"]:
                 raise ValueError(f"service {service['name']!r} depends on {needed!r}, which is not in this stack")
         for port in service["ports"]:
             _claim(owners, ("port", *host_port(port)), service["name"], f"the host's port {port}")
@@ -232,11 +243,12 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
       (what an upgrade of each service has to know).
     :raises ValueError: for an unusable specification, an unknown dependency, or a name, port or host name that two services claim.
     """
-    services = sorted((normalise(given) for given in specifications), key=lambda service: str(service["name"]))
-    _check_together(services)
+    wanted = enabled(specifications)
+    services = sorted((normalise(given) for given in wanted), key=lambda service: str(service["name"]))
+    _check_together(services, [str(one.get("name")) for one in specifications if one not in wanted])
     return {
         "services": [service["name"] for service in services],
-        "images": _unique(image_reference(str(given["image"]), registry) for given in specifications),
+        "images": _unique(image_reference(str(given["image"]), registry) for given in wanted),
         "hosts": sorted({route["host"] for route in _routes(services)}, key=lambda host: (host.count("."), host)),
         "ports": sorted({host_port(port) for service in services for port in service["ports"]}),
         "public_ports": _public_ports(services),

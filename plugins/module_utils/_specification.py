@@ -21,6 +21,7 @@ Specification = dict[str, t.Any]
 # Applied here and not in an argument spec: Ansible does not fill defaults of nested options.
 UPGRADE_DEFAULTS: Specification = {"copies": [], "databases": False, "cluster": None, "migrate": [], "alone": False}
 DEFAULTS: Specification = {
+    "enabled": True,
     "role": None,
     "command": [],
     "entrypoint": None,
@@ -195,6 +196,11 @@ def normalise(given: t.Mapping[str, t.Any]) -> Specification:
     return specification
 
 
+def enabled(given: t.Iterable[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
+    """Those of the specifications whose services are not switched off."""
+    return [one for one in given if one.get("enabled", True)]
+
+
 def logins_of(route: t.Mapping[str, t.Any]) -> list[Specification]:
     """Everybody who may use a route with basic authentication, each with `user`, `secret` and `rounds`; nobody without it."""
     auth = route["basic_auth"]
@@ -213,6 +219,7 @@ __all__ = (
     "DEFAULTS",
     "NESTED_DEFAULTS",
     "Specification",
+    "enabled",
     "logins_of",
     "normalise",
     "owner_of",

@@ -214,12 +214,30 @@ def mlflow_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
             "list only the networks that may, or set mlflow_auth to proxy or native"
         )
     found += [user_problem(variable, name) for variable, name in names]
+    if variables.get("mlflow_enabled") and variables.get("minio_enabled") is False:
+        found += _other_store_problems(variables)
     return [problem for problem in found if problem] + user_problems(variables)
+
+
+def _other_store_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """Problems of MLflow's artifacts in another object store than the hub's."""
+    found = []
+    endpoint = variables.get("mlflow_s3_endpoint")
+    if endpoint == f"https://{variables.get('minio_api_host')}":
+        found.append(
+            f"mlflow_s3_endpoint is {endpoint!r}, the hub's own object store, and minio_enabled is false: "
+            "set it to the URL of another one, or switch MLflow off, too (mlflow_enabled: false)"
+        )
+    if not variables.get("mlflow_s3_secret_key"):
+        found.append("mlflow_s3_secret_key is not set and minio_enabled is false: set it to the key that mlflow_s3_access_key names")
+    return found
 
 
 def backup_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """Problems of where backups go, beside those of how that is written."""
     place = str(variables.get("backup_repository", ""))
+    if place and variables.get("postgres_enabled") is False:
+        return ["backup_repository is set and postgres_enabled is false: a backup begins with the database, so leave one of the two out"]
     if place.startswith("s3:"):
         return [
             f"{name} is not set and backup_repository is in S3: set it to the key that may write there"

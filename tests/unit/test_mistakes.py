@@ -318,6 +318,30 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         {"docker_package_source": "docker", "docker_repository_url": "download.docker.com"},
         ("docker_repository_url is 'download.docker.com'", "https://"),
     ),
+    # switches
+    (
+        "store off and MLflow on",
+        {"minio_enabled": False},
+        ("mlflow_s3_endpoint is", "minio_enabled is false", "mlflow_s3_secret_key is not set"),
+    ),
+    ("database off and MLflow on", {"postgres_enabled": False}, ("postgres_enabled is false", "'mlflow' needs 'postgres'")),
+    (
+        "database off and backups on",
+        {"postgres_enabled": False, "mlflow_enabled": False, "backup_repository": "/var/backups/hub"},
+        ("backup_repository is set", "postgres_enabled is false"),
+    ),
+    (
+        "store off and an own service with a bucket",
+        {
+            "minio_enabled": False,
+            "mlflow_enabled": False,
+            "stack_extra_services": [
+                {**MAPS, "secrets": [{"name": "maps_key"}], "buckets": [{"name": "maps", "user": "maps", "secret": "maps_key"}]}
+            ],
+        },
+        ("minio_enabled is false", "'maps' needs 'minio'"),
+    ),
+    ("switch as text", {"rustdesk_enabled": "off"}, ("rustdesk_enabled is 'off'", "false")),
     # services of one's own
     ("own service without an image", {"stack_extra_services": [{"name": "maps"}]}, ("image", "stack_extra_services")),
     (

@@ -253,6 +253,14 @@ FAILURES: list[tuple[list[dict[str, Any]], str]] = [
         "the host name x.org is used by both 'a' and 'b'; change one of them",
     ),
     (
+        [service("web", depends_on=["db"]), service("db", enabled=False)],
+        "db_enabled is false, and service 'web' needs 'db': set it to true, or switch the other off, too",
+    ),
+    (
+        [service("web", buckets=[{"name": "a", "user": "me", "secret": "mine"}]), service("minio", enabled=False)],
+        "minio_enabled is false, and service 'web' needs 'minio': set it to true, or switch the other off, too",
+    ),
+    (
         [service("a", backup={"data": "/srv/a"}), service("b", backup={"data": "/srv/b"})],
         "the name data in backups is used by both 'a' and 'b'; change one of them",
     ),
@@ -277,6 +285,10 @@ FAILURES: list[tuple[list[dict[str, Any]], str]] = [
 def test_catalogue_refuses(services: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         catalogue(services)
+
+
+def test_what_is_switched_off_does_not_count() -> None:
+    assert catalogue([*STACK, service("off", enabled=False, ports=["80:80"], depends_on=["nobody"])]) == catalogue(STACK)
 
 
 def test_one_host_name_may_serve_several_paths_and_protocols() -> None:
