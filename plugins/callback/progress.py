@@ -88,6 +88,7 @@ UNLIMITED = 10_000
 COLOURS = {
     "failed": constants.COLOR_ERROR,
     "unreachable": constants.COLOR_UNREACHABLE,
+    "stopped": constants.COLOR_WARN,
     "rescued": constants.COLOR_WARN,
     "running": constants.COLOR_HIGHLIGHT,
     "changed": constants.COLOR_CHANGED,
@@ -233,7 +234,7 @@ class CallbackModule(CallbackBase):
             return
         now = time.monotonic()
         with self._lock:
-            progress.end(failed, now)
+            progress.end(failed, now, interrupted)
             width = self._block.room()[0] if self._block else UNLIMITED
             self._say(*progress.service_lines(now, width, self._signs), progress.bar_line(now, width, self._signs))
             if interrupted:
@@ -308,8 +309,7 @@ class CallbackModule(CallbackBase):
         if self._progress:
             service = self._service(result.task)
             took = self._progress.took(host, time.monotonic())
-            reason = self._name(result.task) + (f" [{host}]" if self._progress.several else "")
-            self._progress.finish(host, service, outcome, reason, rescue_around(result.task))
+            self._progress.finish(host, service, outcome, self._name(result.task), rescue_around(result.task))
         return took
 
     def v2_runner_on_ok(self, result: t.Any) -> None:

@@ -11,11 +11,13 @@ import typing as t
 import unicodedata
 
 # What a service can be in, the worst first: that of several hosts is shown which comes first here.
-STATES = ("failed", "unreachable", "running", "rescued", "changed", "ok", "skipped", "waiting")
+STATES = ("failed", "unreachable", "stopped", "running", "rescued", "changed", "ok", "skipped", "waiting")
 BAD = ("failed", "unreachable")
 # A task that takes so many seconds is said to take long.
 LONG = 5.0
 WIDEST_BAR = 40
+# Where there are fewer columns, the mark alone tells the state.
+NARROW = 60
 WIDEST_NAME = 24
 _STATE_WIDTH = max(map(len, STATES))
 _TIME_WIDTH = 8
@@ -36,14 +38,14 @@ UNICODE = Signs(
     full="█",
     empty="░",
     more="…",
-    marks={"failed": "✘", "unreachable": "✘", "rescued": "↺", "changed": "✔", "ok": "✔", "skipped": "-", "waiting": "·"},
+    marks={"failed": "✘", "unreachable": "✘", "stopped": "✘", "rescued": "↺", "changed": "✔", "ok": "✔", "skipped": "-", "waiting": "·"},
     turns="⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏",
 )
 ASCII = Signs(
     full="#",
     empty=".",
     more="~",
-    marks={"failed": "x", "unreachable": "x", "rescued": "r", "changed": "+", "ok": "+", "skipped": "-", "waiting": "."},
+    marks={"failed": "x", "unreachable": "x", "stopped": "x", "rescued": "r", "changed": "+", "ok": "+", "skipped": "-", "waiting": "."},
     turns="|/-\\",
 )
 
@@ -142,7 +144,8 @@ class Service:
     changes: int = 0
     since: float = 0.0
     spent: float = 0.0
-    reason: str = ""
+    # By host, the task that failed.
+    reasons: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def enter(self, host: str, now: float) -> None:
         """A host begins with it, or comes back to it."""
@@ -232,13 +235,13 @@ class Progress:
         if host in self.activities:
             self.activities[host].note = text
 
-    def finish(self, host: str, service: str, outcome: str, reason: str = "", scope: str = "") -> None:
+    def finish(self, host: str, service: str, outcome: str, task: str = "", scope: str = "") -> None:
         """A host has ended a task."""
         there = self.services.setdefault(service, Service(service))
         there.note(host, outcome)
         there.changes += outcome == "changed"
         if outcome in BAD:
-            there.reason = reason
+            there.reasons[host] = task
             self._failures[host] = Failure(service, outcome, scope)
             self.activities.pop(host, None)
 
@@ -246,11 +249,15 @@ class Progress:
         """How long the host is at its task."""
         return now - self.activities[host].since if host in self.activities else 0.0
 
-    def end(self, failed: t.Container[str] | None, now: float) -> None:
+    def end(self, failed: t.Container[str] | None, now: float, stopped: bool = False) -> None:
         """The play is over.
 
         :param failed: the hosts that have failed in the end; those that did nothing after they had failed, if that is not known.
+        :param stopped: whether tasks were cut short.
         """
+        if stopped:
+            for activity in self.activities.values():
+                self.services[activity.service].outcomes.update(dict.fromkeys(self.services[activity.service].hosts, "stopped"))
         for service in self.services.values():
             for host in list(service.hosts):
                 service.leave(host, now)
@@ -258,7 +265,7 @@ class Progress:
             lost = host not in self.activities if failed is None else host in failed
             self.services[failure.service].outcomes[host] = failure.outcome if lost else "rescued"
         # What the last of them has included is done.
-        for host in self.activities:
+        for host in () if stopped else self.activities:
             self._passed[host] = min(self._passed[host] + 1, self.total)
         self.activities.clear()
         self.ended = now
@@ -283,17 +290,19 @@ class Progress:
 
     def doing(self, service: str, now: float) -> str:
         """What a service is at: its tasks, and for those that take long, since when."""
-        found: dict[str, tuple[list[str], float]] = {}
-        for host, activity in self.activities.items():
-            if activity.service == service:
-                text = activity.name + (f" ({activity.note})" if activity.note else "")
-                hosts, since = found.get(text, ([], now))
-                found[text] = ([*hosts, host], min(since, activity.since))
-        texts = []
-        for text, (hosts, since) in found.items():
-            where = f" [{', '.join(hosts)}]" if self.several else ""
-            texts.append(text + where + (f", {elapsed(now - since)}" if now - since >= LONG else ""))
-        return "; ".join(texts)
+        there = {host: activity for host, activity in self.activities.items() if activity.service == service}
+        texts = {host: activity.name + (f" ({activity.note})" if activity.note else "") for host, activity in there.items()}
+        told = []
+        for text, hosts in _by_text(texts).items():
+            took = now - min(there[host].since for host in hosts)
+            told.append(text + self._where(hosts) + (f", {elapsed(took)}" if took >= LONG else ""))
+        return "; ".join(told)
+
+    def _where(self, hosts: t.Sequence[str]) -> str:
+        return f" [{', '.join(hosts)}]" if self.several else ""
+
+    def _reasons(self, service: Service) -> str:
+        return "; ".join(text + self._where(hosts) for text, hosts in _by_text(service.reasons).items())
 
     def service_lines(self, now: float, width: int, signs: Signs = UNICODE) -> list[Line]:
         """One line for each service."""
@@ -304,10 +313,11 @@ class Progress:
             state = service.state()
             mark = signs.marks.get(state) or signs.turns[int(now * 2) % len(signs.turns)]
             more = self.doing(service.name, now) if service.hosts else ""
-            more = more or (service.reason if state in BAD else f"{service.changes} changed" if service.changes else "")
+            more = more or (self._reasons(service) if state in BAD else f"{service.changes} changed" if service.changes else "")
             spent = elapsed(service.seconds(now)) if state != "waiting" else ""
             name = pad(printable(names[service.name]), column, signs)
-            text = f"{mark} {name}  {state:<{_STATE_WIDTH}}  {spent:>{_TIME_WIDTH}}  {printable(more)}"
+            word = f"{state:<{_STATE_WIDTH}}  " if width >= NARROW else ""
+            text = f"{mark} {name}  {word}{spent:>{_TIME_WIDTH}}  {printable(more)}"
             lines.append(Line(fit(text.rstrip(), width, signs), state))
         return lines
 
@@ -327,6 +337,14 @@ class Progress:
         if len(services) > room:
             services = _folded(services, room, width, signs)
         return [*services, self.bar_line(now, width, signs)]
+
+
+def _by_text(texts: t.Mapping[str, str]) -> dict[str, list[str]]:
+    """The hosts for which each text is."""
+    found: dict[str, list[str]] = {}
+    for host, text in texts.items():
+        found.setdefault(text, []).append(host)
+    return found
 
 
 def _folded(lines: list[Line], room: int, width: int, signs: Signs) -> list[Line]:
