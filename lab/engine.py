@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.settings import CLIENT_RANGE, LABEL, NETWORK, STATE_DIR, SUBNET, LabError
-from lab.shell import as_root, run, run_logged, say, succeeds
+from lab.shell import as_root, run, say, succeeds
 from lab.tools import install, there
 
 _START_SECONDS = 60.0

@@ -124,7 +124,7 @@ class Screen:
         self.tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), f"{line}; echo ended with $?; sleep 600")
 
     def text(self) -> str:
-        return self.tmux("capture-pane", "-p", "-J", "-S", "-")
+        return "\n".join(line.rstrip() for line in self.tmux("capture-pane", "-p", "-J", "-S", "-").splitlines())
 
     def wait(self, pattern: str) -> str:
         """What is there once this is."""
@@ -147,11 +147,11 @@ def bars(text: str) -> list[str]:
 
 
 def test_on_a_terminal_lines_are_drawn_over_each_other(command: Callable[..., str], screen: Screen) -> None:
-    screen.start(command("--diff", seconds=7))
-    early = screen.wait(r"database +running +\d s  Pull the image")
+    screen.start(command("--diff", seconds=12))
+    early = screen.wait(r"database +running +\d+ s  Pull the image")
     assert re.search(r"^· dashboard +waiting\n· proxy +waiting\n✔ other tasks +ok +\d+ s\n█{6}░{34} 1/6 tasks", early, re.MULTILINE)
     # The time goes on while nothing happens, and in place.
-    late = screen.wait(r"database +running +\d s  Pull the image, [56] s")
+    late = screen.wait(r"database +running +\d+ s  Pull the image, \d+ s")
     assert (len(bars(early)), len(bars(late))) == (1, 1)
     end = screen.wait("ended with 0")
     assert bars(end) == ["6/6 tasks"]
@@ -173,7 +173,7 @@ def test_an_interruption_leaves_the_screen_as_it_is_to_be_found(command: Callabl
     screen.wait(r"database +\d s  Pull")
     screen.tmux("send-keys", "C-c")
     end = screen.wait("ended with 99")
-    assert re.search(r"✘ database +\d+ s\n· dashboard\n· proxy\n.*\n[█░]* ?2/6 tasks  \d+ s\ninterrupted after \d+ s\n", end)
+    assert re.search(r"✘ database +\d+ s\n· dashboard\n· proxy\n.*\n[█░]* ?1/6 tasks  \d+ s\ninterrupted after \d+ s\n", end)
     assert screen.tmux("display-message", "-p", "#{cursor_flag} #{scroll_region_upper}-#{scroll_region_lower}").split() == ["1", "0-8"]
 
 
