@@ -54,6 +54,7 @@ EXAMPLES = r"""
 """
 
 import atexit
+import functools
 import os
 import sys
 import textwrap
@@ -63,6 +64,7 @@ import typing as t
 
 from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import action_loader
 from ansible.utils.color import stringc
 
 from ansible_collections.opengeoai.hub.plugins.plugin_utils._live_block import LiveBlock, terminal_size
@@ -121,6 +123,13 @@ def roles_around(task: t.Any) -> list[str]:
             found.append(str(role.get_name()))
         task = getattr(task, "_parent", None)
     return found
+
+
+@functools.cache
+def needs_connection(action: str) -> bool:
+    """Whether a task with this action asks something of the host, and not of the controller alone."""
+    plugin = action_loader.get(action, class_only=True)
+    return bool(getattr(plugin, "_requires_connection", True))
 
 
 def rescue_around(task: t.Any) -> str:
@@ -303,7 +312,7 @@ class CallbackModule(CallbackBase):
     def _finish(self, result: t.Any, outcome: str) -> float:
         """Note an end, and return how long it took."""
         host = result.host.get_name()
-        if "invocation" in result.result or outcome == "unreachable":
+        if outcome == "unreachable" or (outcome in ("ok", "changed") and needs_connection(result.task.action)):
             self._met.add(host)
         took = 0.0
         if self._progress:

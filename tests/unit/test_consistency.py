@@ -218,7 +218,7 @@ def test_every_callback_is_documented(name: str) -> None:
     plugin = importlib.import_module(f"{COLLECTION}.plugins.callback.{name}")
     documentation = yaml.safe_load(plugin.DOCUMENTATION)
     assert (documentation["name"], documentation["type"]) == (name, plugin.CallbackModule.CALLBACK_TYPE)
-    assert plugin.CallbackModule.CALLBACK_NAME == f"opengeoai.hub.{name}"
+    assert f"opengeoai.hub.{name}" == plugin.CallbackModule.CALLBACK_NAME
     assert {"author", "short_description", "description", "version_added", "notes"} <= set(documentation)
     for option in documentation["options"].values():
         assert {"description", "type", "default", "env", "ini"} <= set(option)
