@@ -171,6 +171,7 @@ class CallbackModule(CallbackBase):
         self._told_services: set[str] = set()
         # The messages that nothing has followed yet.
         self._held: list[Line] = []
+        atexit.register(self._close)
 
     # The screen
 
@@ -232,9 +233,6 @@ class CallbackModule(CallbackBase):
         self._told_services.clear()
         self._say(Line(f"{name} (a check, which changes nothing)" if play.check_mode else name))
         self._open()
-        if self._block is None:
-            return
-        atexit.register(self._close)
         self._draw()
 
     def _end_play(self, failed: t.Container[str] | None, interrupted: bool = False) -> None:
