@@ -42,7 +42,8 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 
 demo: $(VENV)/.run ## bring the stack up in a throwaway VM, and show where everything is
 	$(BIN)/python -m lab up $(DEMO)
-	$(BIN)/ansible-playbook site.yml -i .lab/$(DEMO)/inventory
+	ANSIBLE_STDOUT_CALLBACK=$${ANSIBLE_STDOUT_CALLBACK:-opengeoai.hub.progress} \
+	    $(BIN)/ansible-playbook site.yml -i .lab/$(DEMO)/inventory
 	@$(BIN)/python -m lab show $(DEMO)
 
 demo-info: $(VENV)/.run ## print the demo's addresses and credentials as JSON
@@ -64,6 +65,7 @@ sanity: $(VENV)/.dev ## run ansible-test's sanity tests on the built artifact
 
 unit: $(VENV)/.dev ## run the unit tests
 	python -m lab engine
+	python -m lab tools
 	pytest tests/unit --numprocesses 2
 
 mutate: $(VENV)/.dev ## change pure code in every way that its unit tests should notice: make mutate MUTATE="_traefik _host"

@@ -11,7 +11,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from lab import acme, engine, host, images, inventory, machine, registry, summary
+from lab import acme, engine, host, images, inventory, machine, registry, summary, tools
 from lab.settings import NETWORK, STATE_DIR, SUITES, LabError, check_name
 from lab.shell import alone, say
 
@@ -100,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
     some = add("images", "Build and push images, without a machine.", named=False)
     some.add_argument("names", nargs="*", metavar="IMAGE", help=f"default: what machines and the stack need, of {', '.join(images.IMAGES)}")
     add("engine", "Make sure that a Docker engine answers on this host.", named=False)
+    add("tools", "Install what the unit tests run.", named=False)
     add("purge", "Remove everything of the lab.", named=False)
     return result
 
@@ -117,6 +118,9 @@ def command_line(arguments: Sequence[str]) -> int:
         return 0
     if given.command == "engine":
         engine.ensure_engine()
+        return 0
+    if given.command == "tools":
+        tools.ensure_tools()
         return 0
     if given.command == "images":
         unknown = sorted(set(given.names) - set(images.IMAGES))
