@@ -21,9 +21,8 @@ CHAOS_PAGE := docs/reliability.md
 SECURITY_SCENARIOS := security acme
 OPERATIONS_SCENARIOS := operations backup upgrade
 MUTATE := _settled _traefik _docker_container
-SOURCES := lab bench roles/stack/files roles/backup/files collections/ansible_collections/opengeoai/hub/plugins
 
-.PHONY: help venv demo demo-info demo-down lint sanity unit mutate molecule test test-security test-operations chaos bench clean
+.PHONY: help venv demo demo-info demo-down lint format sanity unit mutate molecule test test-security test-operations chaos bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,20 +49,19 @@ demo-info: $(VENV)/.run ## print the demo's addresses and credentials as JSON
 demo-down: $(VENV)/.run ## remove the demo
 	$(BIN)/python -m lab down $(DEMO)
 
-lint: $(VENV)/.dev ## check style and types
-	ruff check .
-	ruff format --check .
-	mypy $(SOURCES)
-	yamllint --strict .
-	antsibull-changelog lint
-	ansible-lint --strict
+# With CI set, nox checks how sources are formatted, and formats none.
+lint: $(VENV)/.dev ## check style, types, licenses and what runs on the forge
+	CI=true nox --no-venv
 
-sanity: $(VENV)/.dev ## run ansible-test's sanity tests on the built artifact
-	tools/sanity
+format: $(VENV)/.dev ## format the sources
+	CI=false nox --no-venv --session formatters
+
+sanity: $(VENV)/.dev ## build the artifact, and try it on Galaxy's importer and ansible-test's sanity tests
+	nox --reuse-venv yes --session build-import-check sanity
 
 unit: $(VENV)/.dev ## run the unit tests
 	python -m lab engine
-	pytest tests/unit --numprocesses 2
+	nox --no-venv --session unit
 
 mutate: $(VENV)/.dev ## change pure code in every way that its unit tests should notice: make mutate MUTATE="_traefik _host"
 	tools/mutate $(MUTATE)
@@ -99,4 +97,4 @@ bench: $(VENV)/.dev ## measure speed and memory beside the shortest script and t
 
 clean: ## remove what was built here, and everything of the lab on this machine
 	if [ -d .lab ]; then "$(PYTHON)" -m lab purge; fi
-	rm -rf $(VENV) .ansible .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache opengeoai-hub-*.tar.gz
+	rm -rf $(VENV) .ansible .cache .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache opengeoai-hub-*.tar.gz
