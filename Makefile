@@ -20,9 +20,10 @@ SCENARIOS := default debian12 docker-repository
 CHAOS_PAGE := docs/reliability.md
 SECURITY_SCENARIOS := security acme
 OPERATIONS_SCENARIOS := operations backup upgrade
+SANITY := build-import-check sanity
 MUTATE := _settled _traefik _docker_container
 
-.PHONY: help venv demo demo-info demo-down lint format sanity unit mutate molecule test test-security test-operations chaos bench clean
+.PHONY: help venv demo demo-info demo-down lint format sanity unit mutate molecule test test-security test-operations chaos release-artifact bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,7 +58,7 @@ format: $(VENV)/.dev ## format the sources
 	CI=false nox --no-venv --session formatters
 
 sanity: $(VENV)/.dev ## build the artifact, and try it on Galaxy's importer and ansible-test's sanity tests
-	nox --reuse-venv yes --session build-import-check sanity
+	nox --reuse-venv yes --session $(SANITY)
 
 unit: $(VENV)/.dev ## run the unit tests
 	python -m lab engine
@@ -91,6 +92,9 @@ test: $(VENV)/.dev ## run all checks and tests but the long ones of test-securit
 	    $(MAKE) --no-print-directory "$$target"
 	    echo "== $$target passed in $$((SECONDS - begin)) s"
 	done
+
+release-artifact: $(VENV)/.run ## build the artifact of the release TAG, as the forge does: make release-artifact TAG=1.0.0
+	tools/release-artifact "$(TAG)"
 
 bench: $(VENV)/.dev ## measure speed and memory beside the shortest script and the seed's settings
 	python -m bench --patience 5
