@@ -21,7 +21,7 @@ CHAOS_PAGE := docs/reliability.md
 SECURITY_SCENARIOS := security acme
 OPERATIONS_SCENARIOS := operations backup upgrade
 SANITY := build-import-check sanity
-MUTATE := _settled _traefik _docker_container
+MUTATE := _docker_container _escape _extensions _firewall _image_reference _networks _rotation _secret_lists _settled _sizing _traefik _variable_names
 
 .PHONY: help venv demo demo-info demo-down lint format sanity unit mutate molecule test test-security test-operations chaos release-artifact bench clean
 
