@@ -16,6 +16,12 @@ antsibull_nox.load_antsibull_nox_toml()
 
 
 @nox.session(python=False)
+def ruff(session: nox.Session) -> None:
+    """Check style."""
+    session.run("ruff", "check", ".", *session.posargs)
+
+
+@nox.session(python=False)
 def types(session: nox.Session) -> None:
     """Check types: of the collection, of the programs that it puts on hosts, and of the lab."""
     session.run("mypy", *session.posargs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,13 @@ def test_workflows_run_targets_of_make(path: Path) -> None:
     }
     assert run
     assert run - targets == set()
+
+
+def test_no_check_is_skipped_for_want_of_an_environment() -> None:
+    # Without one for each session, antsibull-nox passes these over, and the session succeeds.
+    sessions = tomllib.loads((ROOT / "antsibull-nox.toml").read_text(encoding="utf-8"))["sessions"]
+    assert [key for key in ("run_mypy", "run_pylint", "run_ruff_check") if sessions["lint"][key]] == []
+    assert {name for name, settings in sessions.items() if settings.get("default", True)} == {"lint", "license_check", "extra_checks"}
 
 
 def test_every_scenario_runs_on_the_forge() -> None:
