@@ -15,6 +15,8 @@ export PYTHONUNBUFFERED := 1
 export MOLECULE_COMMAND_BORDERS := false
 
 DEMO := demo
+DOCS := .docs
+VENV_DOCS := .venv-docs
 # The whole one first: it is the one that finds most.
 SCENARIOS := default debian12 docker-repository
 CHAOS_PAGE := docs/reliability.md
@@ -23,7 +25,7 @@ OPERATIONS_SCENARIOS := operations backup upgrade
 MUTATE := _settled _traefik _docker_container
 SOURCES := lab bench roles/stack/files roles/backup/files collections/ansible_collections/opengeoai/hub/plugins
 
-.PHONY: help venv demo demo-info demo-down lint sanity unit mutate molecule test test-security test-operations chaos bench clean
+.PHONY: help venv demo demo-info demo-down lint sanity unit mutate molecule test test-security test-operations chaos bench docs messages clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +39,10 @@ $(VENV)/.run: requirements.txt
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	@tools/venv "$(PYTHON)" "$(VENV)" requirements-dev.txt
+	@touch $@
+
+$(VENV_DOCS)/.docs: requirements-docs.txt
+	@tools/venv "$(PYTHON)" "$(VENV_DOCS)" requirements-docs.txt
 	@touch $@
 
 demo: $(VENV)/.run ## bring the stack up in a throwaway VM, and show where everything is
@@ -97,6 +103,12 @@ test: $(VENV)/.dev ## run all checks and tests but the long ones of test-securit
 bench: $(VENV)/.dev ## measure speed and memory beside the shortest script and the seed's settings
 	python -m bench --patience 5
 
+docs: $(VENV_DOCS)/.docs ## build the site of guides and reference in .docs
+	@PATH="$(CURDIR)/$(VENV_DOCS)/bin:$$PATH" tools/docs $(DOCS)
+
+messages: $(VENV)/.dev ## write the guide with all messages of wrong variables anew
+	MESSAGES_PAGE=1 pytest tests/unit/test_mistakes.py -k page_of_messages
+
 clean: ## remove what was built here, and everything of the lab on this machine
 	if [ -d .lab ]; then "$(PYTHON)" -m lab purge; fi
-	rm -rf $(VENV) .ansible .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache opengeoai-hub-*.tar.gz
+	rm -rf $(VENV) $(VENV_DOCS) $(DOCS) .ansible .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache opengeoai-hub-*.tar.gz
