@@ -15,6 +15,8 @@ export PYTHONUNBUFFERED := 1
 export MOLECULE_COMMAND_BORDERS := false
 
 DEMO := demo
+DOCS := .docs
+VENV_DOCS := .venv-docs
 # In lanes, which run beside each other: more than two of these machines are too much for two cores. The whole one begins at once.
 SCENARIOS := "default" "docker-repository debian12"
 CHAOS_PAGE := docs/reliability.md
@@ -24,7 +26,8 @@ OPERATIONS_SCENARIOS := "upgrade" "backup operations"
 SANITY := build-import-check sanity
 MUTATE := _docker_container _escape _extensions _firewall _image_reference _networks _rotation _secret_lists _settled _sizing _traefik _variable_names
 
-.PHONY: help venv demo demo-info demo-down lint format sanity unit mutate molecule test test-security test-operations chaos release-artifact bench clean
+.PHONY: help venv demo demo-info demo-down lint format sanity unit mutate molecule test test-security test-operations chaos release-artifact \
+        bench docs messages clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +41,10 @@ $(VENV)/.run: requirements.txt
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	@tools/venv "$(PYTHON)" "$(VENV)" requirements-dev.txt
+	@touch $@
+
+$(VENV_DOCS)/.docs: requirements-docs.txt
+	@tools/venv "$(PYTHON)" "$(VENV_DOCS)" requirements-docs.txt
 	@touch $@
 
 demo: $(VENV)/.run ## bring the stack up in a throwaway VM, and show where everything is
@@ -102,6 +109,12 @@ release-artifact: $(VENV)/.run ## build the artifact of the release TAG, as the 
 bench: $(VENV)/.dev ## measure speed and memory beside the shortest script and the seed's settings
 	python -m bench --patience 5
 
+docs: $(VENV_DOCS)/.docs ## build the site of guides and reference in .docs
+	@PATH="$(CURDIR)/$(VENV_DOCS)/bin:$$PATH" tools/docs $(DOCS)
+
+messages: $(VENV)/.dev ## write the guide with all messages of wrong variables anew
+	MESSAGES_PAGE=1 pytest tests/unit/test_mistakes.py -k page_of_messages
+
 clean: ## remove what was built here, and everything of the lab on this machine
 	if [ -d .lab ]; then "$(PYTHON)" -m lab purge; fi
-	rm -rf $(VENV) .ansible .cache .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache opengeoai-hub-*.tar.gz
+	rm -rf $(VENV) $(VENV_DOCS) $(DOCS) .ansible .cache .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache opengeoai-hub-*.tar.gz

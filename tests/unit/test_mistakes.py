@@ -5,24 +5,44 @@
 """Mistakes that people make: each is refused before the host is reached, by a message with the variable, the value and the mend.
 
 The site playbook is run once, on one host for each mistake. No host can be reached: whoever gets past the checks is unreachable.
+
+The page of messages in the documentation is written from the same run: `make messages`.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
 GOOD = {"stack_domain": "hub.example.org", "traefik_certificates": "selfsigned"}
 LETSENCRYPT = {"traefik_certificates": "letsencrypt", "stack_acme_email": "a@example.org"}
 ACME = {"traefik_certificates": "acme", "stack_acme_email": "a@example.org", "traefik_acme_directory": "https://ca.example.org/directory"}
+
+PAGE = ROOT / "docs/docsite/rst/messages.rst"
+PAGE_HEAD = """\
+.. Written by `make messages` from tests/unit/test_mistakes.py; a test keeps it fresh.
+
+.. _ansible_collections.opengeoai.hub.docsite.messages:
+
+Messages and their mends
+========================
+
+A run checks all variables before its first change, and names everything that is wrong at once, each with the variable, the value and the
+mend. This page shows them as they are printed: what stands in the inventory, beside ``stack_domain: hub.example.org`` and
+``traefik_certificates: selfsigned``, and what the run says of it.
+
+Search it for the words behind your message's variable. Each section is about the variables of one role.
+"""
 
 MAPS = {"name": "maps", "image": "docker.io/library/nginx:1.29.3"}
 
@@ -423,3 +443,37 @@ def test_a_mistake_is_refused(failures: dict[str, Any], name: str, variables: di
     assert failure["message"].startswith("These variables cannot be used, and nothing was changed:\n- ")
     for part in told:
         assert part in failure["message"]
+
+
+def literal(language: str, text: str) -> str:
+    """A block of code in a definition."""
+    lines = (f"        {line}".rstrip() for line in text.splitlines())
+    return "\n".join((f"    .. code-block:: {language}", "", *lines, ""))
+
+
+def page(failures: dict[str, Any]) -> str:
+    """The messages, in sections by the role that the first variable belongs to."""
+    sections: dict[str, list[str]] = {}
+    for name, variables, _told in MISTAKES:
+        message = failures[name]["message"].split("\n", 1)[1]
+        role = next(iter(variables)).partition("_")[0]
+        role = {"mlfow": "mlflow", "socket": "socket_proxy"}.get(role, role)
+        # With an underline at its end a word is a link.
+        title = name.replace("_", r"\_")
+        given = yaml.safe_dump(variables, allow_unicode=True, sort_keys=False, width=120)
+        sections.setdefault(role, []).append("\n".join((title, literal("yaml", given), literal("text", message))))
+    bodies = ("\n".join((role, "-" * len(role), "", *entries)) for role, entries in sorted(sections.items()))
+    return "\n".join((PAGE_HEAD, *bodies)).rstrip() + "\n"
+
+
+def test_the_page_of_messages_is_fresh(failures: dict[str, Any]) -> None:
+    written = page(failures)
+    if os.environ.get("MESSAGES_PAGE"):
+        PAGE.write_text(written, encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == written, "the page is stale: make messages"
+
+
+def test_every_mistake_has_a_name_of_its_own() -> None:
+    # By it the page and the failures are told apart.
+    assert len({name for name, *_rest in MISTAKES}) == len(MISTAKES)
+    assert all(re.fullmatch(r"[\w ,'.-]+", name) for name, *_rest in MISTAKES)
