@@ -19,7 +19,7 @@ DEMO := demo
 SCENARIOS := default debian12 docker-repository
 CHAOS_PAGE := docs/reliability.md
 SECURITY_SCENARIOS := security acme
-OPERATIONS_SCENARIOS := operations backup upgrade
+OPERATIONS_SCENARIOS := operations backup upgrade offline
 MUTATE := _settled _traefik _docker_container
 SOURCES := lab bench roles/stack/files roles/backup/files collections/ansible_collections/opengeoai/hub/plugins
 
@@ -77,7 +77,7 @@ test-security: $(VENV)/.dev ## change users, secrets, certificates and access on
 	$(MAKE) --no-print-directory molecule SCENARIOS="$(SECURITY_SCENARIOS)"
 	echo "== test-security passed in $$((SECONDS - begin)) s"
 
-test-operations: $(VENV)/.dev ## take fresh VMs down, lose them, restore them from backups, and upgrade them
+test-operations: $(VENV)/.dev ## take fresh VMs down, lose them, restore them from backups, upgrade them, and do without a network
 	@begin=$$SECONDS
 	$(MAKE) --no-print-directory molecule SCENARIOS="$(OPERATIONS_SCENARIOS)"
 	echo "== test-operations passed in $$((SECONDS - begin)) s"

@@ -61,7 +61,7 @@ def test_its_packages_are_those_of_the_bundle(host: Any, manifest: dict[str, Any
 
 
 @pytest.mark.parametrize(
-    "variables",
+    "given",
     [
         # While nothing is missing, the bundle is not looked at.
         {"stack_bundle": "/nowhere/bundle.tar"},
@@ -70,9 +70,9 @@ def test_its_packages_are_those_of_the_bundle(host: Any, manifest: dict[str, Any
     ],
     ids=["bundle", "registry"],
 )
-def test_a_second_run_needs_no_bundle(host: Any, site: Site, variables: dict[str, str]) -> None:
+def test_a_second_run_needs_no_bundle(host: Any, site: Site, given: dict[str, str]) -> None:
     known = identities(host)
-    done = site.converge(*variables_of(**variables))
+    done = site.converge(*variables_of(**given))
     assert done.changed == 0
     assert done.module_runs <= MODULE_RUNS
     assert identities(host) == known
@@ -80,7 +80,7 @@ def test_a_second_run_needs_no_bundle(host: Any, site: Site, variables: dict[str
 
 @pytest.mark.parametrize("check", [(), ("--check",)], ids=["run", "check"])
 @pytest.mark.parametrize(
-    ("variables", "message"),
+    ("given", "message"),
     [
         ({"homepage_image": "ghcr.io/gethomepage/homepage:v0"}, "it does not hold the image {registry}/gethomepage/homepage:v0: make one"),
         ({"homepage_image": "h:1", "stack_bundle": "/nowhere"}, "it cannot be read on the controller (No such file or directory)"),
@@ -88,11 +88,9 @@ def test_a_second_run_needs_no_bundle(host: Any, site: Site, variables: dict[str
     ],
     ids=["image", "missing", "source"],
 )
-def test_what_cannot_be_installed_is_refused(
-    host: Any, site: Site, variables: dict[str, str], message: str, check: tuple[str, ...]
-) -> None:
+def test_what_cannot_be_installed_is_refused(host: Any, site: Site, given: dict[str, str], message: str, check: tuple[str, ...]) -> None:
     known = identities(host), fingerprints(host)
-    done = site.run(*check, *variables_of(**variables))
+    done = site.run(*check, *variables_of(**given))
     assert done.returncode != 0
     assert message.format(registry="10.213.77.2:5000") in " ".join(done.output.split())
     assert (identities(host), fingerprints(host)) == known
@@ -119,6 +117,8 @@ def test_the_controller_needs_no_network_either(variables: dict[str, str], inven
         assert done.returncode == 0, done.stdout + done.stderr
 
     call(sys.executable, "-m", "venv", str(tmp_path / "venv"))
-    call(f"{programs}/pip", "install", "--quiet", "--no-index", "--find-links", "wheels", "--requirement", "requirements.txt")
+    call(
+        f"{programs}/pip", "install", "--quiet", "--no-compile", "--no-index", "--find-links", "wheels", "--requirement", "requirements.txt"
+    )
     call(f"{programs}/ansible-galaxy", "collection", "install", "--offline", "--no-deps", str(collection))
     call(f"{programs}/ansible-playbook", "opengeoai.hub.site", "-i", str(inventory), "--syntax-check")
