@@ -64,6 +64,11 @@ def _check_together(services: t.Sequence[Specification]) -> None:
             _claim(owners, ("port", *host_port(port)), service["name"], f"the host's port {port}")
         for database in service["databases"]:
             _claim(owners, ("database", database["name"]), service["name"], f"the database {database['name']}")
+            _one_secret(owners, ("role", database["owner"]), database["password_secret"], f"the role {database['owner']}")
+        for bucket in service["buckets"]:
+            _one_secret(owners, ("bucket user", bucket["user"]), bucket["secret"], f"the user {bucket['user']} of the object store")
+        for name in service["backup"]:
+            _claim(owners, ("backup", name), service["name"], f"the name {name} in backups")
         for key in service["public_files"]:
             _claim(owners, ("public file", key), service["name"], f"the public file {key}")
         for route in service["routes"]:
@@ -79,6 +84,11 @@ def _claim(owners: dict[t.Any, str], what: t.Any, service: str, text: str) -> No
     if what in owners:
         raise ValueError(f"{text} is used by both {owners[what]!r} and {service!r}; change one of them")
     owners[what] = service
+
+
+def _one_secret(owners: dict[t.Any, str], what: t.Any, secret: str, text: str) -> None:
+    if owners.setdefault(what, secret) != secret:
+        raise ValueError(f"{text} has two passwords, {owners[what]!r} and {secret!r}; give each service one of its own")
 
 
 def _salts(service: Specification) -> list[dict[str, t.Any]]:
@@ -217,7 +227,8 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
     :param registry: private registry that stands in front of all images, or none.
     :return: a mapping with `services` (names), `images` (in the order of the specifications, which is that of the roles in the play),
       `hosts`, `ports` (of the host), `public_ports` (those not of its loopback only), `secrets`, `secret_groups`, `secret_owners`,
-      `directories`, `databases`, `database_roles`, `buckets`, `bucket_users` and `manifest` (what the host's tool reads), and `upgrades`
+      `directories`, `backups` (directories by the names that they have in backups), `databases`, `database_roles`, `buckets`,
+      `bucket_users` and `manifest` (what the host's tool reads), and `upgrades`
       (what an upgrade of each service has to know).
     :raises ValueError: for an unusable specification, an unknown dependency, or a name, port or host name that two services claim.
     """
@@ -233,6 +244,7 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
         "secret_groups": _secret_groups(services),
         "secret_owners": _secret_owners(services),
         "directories": _directories(services),
+        "backups": {name: path for service in services for name, path in service["backup"].items()},
         "databases": [{key: database[key] for key in ("name", "owner", "extensions")} for database in _all(services, "databases")],
         "database_roles": _unique(
             {"name": database["owner"], "secret": database["password_secret"]} for database in _all(services, "databases")

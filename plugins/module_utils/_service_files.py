@@ -118,7 +118,9 @@ def shipped_together(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping
     def can_go_ahead(specification: Specification) -> bool:
         files = specification["files"]
         keeps_a_password = any(file["secret"] in stores or (stores and file["sensitive"]) for file in files)
-        of_its_role = any(file[source] is not None for file in files for source in ("template", "file"))
+        of_its_role = any(
+            not str(file[source]).startswith("/") for file in files for source in ("template", "file") if file[source] is not None
+        )
         return not keeps_a_password and (bool(specification["role"]) or not of_its_role)
 
     return [one for one, specification in zip(given, specifications, strict=True) if can_go_ahead(specification)]

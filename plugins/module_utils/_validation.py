@@ -16,6 +16,12 @@ from ansible_collections.opengeoai.hub.plugins.module_utils import _minio, _post
 from ansible_collections.opengeoai.hub.plugins.module_utils._certificate_validation import source_problems
 from ansible_collections.opengeoai.hub.plugins.module_utils._escape import is_one_line
 from ansible_collections.opengeoai.hub.plugins.module_utils._extensions import extensions_problem
+from ansible_collections.opengeoai.hub.plugins.module_utils._extra_services import (
+    EXTRA_SERVICES,
+    extra_service_paths,
+    extra_service_problems,
+    extra_service_secrets,
+)
 from ansible_collections.opengeoai.hub.plugins.module_utils._firewall import allowed_problem, parse_port
 from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import MAX_PASSWORD_BYTES, name_problem, rounds_problem
 from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import (
@@ -85,13 +91,6 @@ def named_problem(variable: str, value: t.Any, checks: t.Sequence[t.Callable[[st
     return None
 
 
-def _not_the_superuser(variable: str, value: str) -> None:
-    if value == "postgres":
-        raise ValueError(f'{variable}: "postgres" is the superuser and the database of the server itself; choose another name')
-    if value in ("template0", "template1"):
-        raise ValueError(f'{variable}: "{value}" is what the server copies new databases from; choose another name')
-
-
 def _plain_name(variable: str, value: str) -> None:
     if problem := plain_name_problem(variable, value):
         raise ValueError(problem)
@@ -102,10 +101,10 @@ _TCP_RATES = ("postgres_rate_limit",)
 # What services accept, by variable.
 _ACCEPTED: dict[str, tuple[t.Callable[[str, str], None], ...]] = {
     # The name of a role and of its database.
-    "mlflow_database": (_postgres.check_role_name, _not_the_superuser),
-    "mlflow_auth_database": (_plain_name, _not_the_superuser),
-    "postgres_user": (_postgres.check_role_name, _not_the_superuser),
-    "postgres_database": (_postgres.check_name, _not_the_superuser),
+    "mlflow_database": (_postgres.check_role_name, _postgres.check_not_the_servers),
+    "mlflow_auth_database": (_plain_name, _postgres.check_not_the_servers),
+    "postgres_user": (_postgres.check_role_name, _postgres.check_not_the_servers),
+    "postgres_database": (_postgres.check_name, _postgres.check_not_the_servers),
     "minio_root_user": (_minio.check_root_user,),
     "minio_root_password": (_minio.check_root_password,),
     "mlflow_bucket": (_minio.check_bucket_name,),
@@ -387,8 +386,9 @@ def _bundle_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
 def single_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """The problems that public variables have by themselves, by name."""
     found: list[str | None] = []
+    secrets = extra_service_secrets(variables.get(EXTRA_SERVICES))
     for variable, value in sorted(variables.items()):
-        if variable.endswith(("_password", "_secret_key")) and variable != "docker_registry_password":
+        if (variable.endswith(("_password", "_secret_key")) or variable in secrets) and variable != "docker_registry_password":
             found.append(secret_problem(variable, value, variables.get("mlflow_auth")))
         elif check := _check_of(variable):
             found.append(check(variable, value))
@@ -410,8 +410,12 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     extensions = extensions_problem("postgres_extensions", variables.get("postgres_extensions") or (), variables.get("postgres_image"))
     combined = _registry_problems(variables) + source_problems(variables) + access_problems(variables) + mlflow_problems(variables)
     combined += backup_problems(variables) + _bundle_problems(variables)
-    together = combined + nested_paths(_paths(variables)) + same_values(variables)
-    return single_problems(variables) + ([extensions] if extensions else []) + together
+    extra = variables.get(EXTRA_SERVICES)
+    own = extra_service_problems(extra, variables)
+    # Only of paths that are some.
+    paths = {**_paths(variables), **({} if own else extra_service_paths(extra))}
+    together = combined + nested_paths(paths) + same_values(variables)
+    return single_problems(variables) + ([extensions] if extensions else []) + own + together
 
 
 __all__ = (

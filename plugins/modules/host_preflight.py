@@ -96,6 +96,11 @@ options:
     type: list
     elements: dict
     default: []
+  services:
+    description: Names of the services that are wanted.
+    type: list
+    elements: str
+    default: []
   upgrading:
     description: Whether data of an older PostgreSQL will be brought to the version of the image, so that it is not refused.
     type: bool
@@ -190,6 +195,11 @@ engine_api:
   description: Version of the API that the engine speaks, such as C(1.44); empty while no engine runs.
   returned: always
   type: str
+former_services:
+  description: Services that the last run left and that are not in O(services), in the order in which they can be stopped.
+  returned: always
+  type: list
+  elements: str
 settled_containers:
   description: For each container that nobody has touched since a run compared it with what was wanted, the digest of that.
   returned: always
@@ -236,6 +246,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._bundle import archi
 from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     UNIT_PROPERTIES,
     Listener,
+    former_services,
     listeners,
     missing_images,
     missing_packages,
@@ -257,6 +268,8 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import JOUR
 # pylint: disable=ansible-bad-function
 
 SOCKET = "/run/docker.sock"
+# What the host's tool reads; the last run has written it.
+MANIFEST = "/etc/opengeoai/stack.json"
 TIMEOUT = 60
 SUBNETS = "{{.Name}}{{range .IPAM.Config}} {{.Subnet}}{{end}}"
 
@@ -421,6 +434,7 @@ def main() -> None:
             "forwarded": {"type": "list", "elements": "str", "default": []},
             "ipv6": {"type": "bool", "default": False},
             "clusters": {"type": "list", "elements": "dict", "default": []},
+            "services": {"type": "list", "elements": "str", "default": []},
             "upgrading": {"type": "bool", "default": False},
             "pull": {"type": "bool", "default": True},
             "run": {"type": "dict"},
@@ -477,6 +491,7 @@ def main() -> None:
         "units_up": units_up(shown_units(module.params["units"])),
         "apparmor": read("/sys/module/apparmor/parameters/enabled").startswith("Y"),
         **engine,
+        "former_services": former_services(read(MANIFEST), module.params["services"]),
         "docker_gid": os.stat(SOCKET).st_gid if os.path.exists(SOCKET) else None,
         "upgrade_interrupted": JOURNAL.exists(),
         "docker_firewall": os.path.exists("/etc/systemd/system/docker.service.d/firewall.conf"),

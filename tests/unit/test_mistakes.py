@@ -24,6 +24,8 @@ GOOD = {"stack_domain": "hub.example.org", "traefik_certificates": "selfsigned"}
 LETSENCRYPT = {"traefik_certificates": "letsencrypt", "stack_acme_email": "a@example.org"}
 ACME = {"traefik_certificates": "acme", "stack_acme_email": "a@example.org", "traefik_acme_directory": "https://ca.example.org/directory"}
 
+MAPS = {"name": "maps", "image": "docker.io/library/nginx:1.29.3"}
+
 # A name, the variables, and what the message has in it.
 MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     # domains
@@ -321,6 +323,51 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         "repository url",
         {"docker_package_source": "docker", "docker_repository_url": "download.docker.com"},
         ("docker_repository_url is 'download.docker.com'", "https://"),
+    ),
+    # services of one's own
+    ("own service without an image", {"stack_extra_services": [{"name": "maps"}]}, ("image", "stack_extra_services")),
+    (
+        "own service with an unknown key",
+        {"stack_extra_services": [{**MAPS, "volumes": ["/a:/b"]}]},
+        ("stack_extra_services", "volumes", "mounts"),
+    ),
+    ("own service as a mapping", {"stack_extra_services": MAPS}, ("stack_extra_services", "list")),
+    ("own service as text", {"stack_extra_services": ["maps"]}, ("stack_extra_services", "maps")),
+    ("own service with a name of ours", {"stack_extra_services": [{**MAPS, "name": "mlflow"}]}, ("two services have one name: mlflow",)),
+    (
+        "own service with an image that is not pinned",
+        {"stack_extra_services": [{**MAPS, "image": "nginx:latest"}]},
+        ("stack_extra_services[0].image is 'nginx:latest'", "a tag other than latest"),
+    ),
+    (
+        "own service with a port of ours",
+        {"stack_extra_services": [{**MAPS, "ports": ["443:8443"]}]},
+        ("443", "'maps'", "'traefik'"),
+    ),
+    (
+        "own service with a host name of ours",
+        {"stack_extra_services": [{**MAPS, "routes": [{"name": "maps", "hosts": ["mlflow.hub.example.org"], "port": 80}]}]},
+        ("mlflow.hub.example.org", "'maps'", "'mlflow'"),
+    ),
+    (
+        "own service with data of ours",
+        {"stack_extra_services": [{**MAPS, "directories": [{"path": "/var/lib/opengeoai/postgres/maps"}]}]},
+        ("stack_extra_services[0].directories[0].path", "postgres_data_dir"),
+    ),
+    (
+        "own service that needs what is not there",
+        {"stack_extra_services": [{**MAPS, "depends_on": ["redis"]}]},
+        ("'maps' depends on 'redis'", "not in this stack"),
+    ),
+    (
+        "own service with the engine's socket",
+        {"stack_extra_services": [{**MAPS, "mounts": [{"source": "/var/run/docker.sock", "target": "/s"}]}]},
+        ("stack_extra_services[0].mounts[0].source is '/var/run/docker.sock'", "socket-proxy"),
+    ),
+    (
+        "own service with a short secret",
+        {"stack_extra_services": [{**MAPS, "secrets": [{"name": "maps_token"}]}], "maps_token": "short"},
+        ("maps_token (not shown) has 5 characters",),
     ),
     # misspelt
     ("misspelt workers", {"mlfow_workers": 3}, ("mlfow_workers", "did you mean mlflow_workers")),
