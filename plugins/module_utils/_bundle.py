@@ -151,11 +151,15 @@ def bundle_problems(manifest: t.Mapping[str, t.Any], found: t.Mapping[str, str],
     return problems
 
 
+def _named_by_manifest(image_id: str, digests: t.Iterable[str]) -> bool:
+    """Whether an engine names images by the digests of their manifests, and not by those of their configurations."""
+    return any(digest.endswith(f"@{image_id}") for digest in digests)
+
+
 def loaded_problems(wanted: t.Iterable[t.Mapping[str, t.Any]], inspected: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
     """A message for each image that is not, or not as the manifest has it, in the engine.
 
-    Engines of two kinds name an image by the digest of its configuration, or by that of its manifest, so where the names differ the
-    digests of its layers decide.
+    Where one of the two engines names images by their manifests, which do not travel, the layers decide.
 
     :param wanted: entries of the manifest.
     :param inspected: what `docker image inspect` says of all that are there.
@@ -169,7 +173,10 @@ def loaded_problems(wanted: t.Iterable[t.Mapping[str, t.Any]], inspected: t.Iter
         image = next((there[name] for name in names if name in there), None)
         if image is None:
             problems.append(f"{reference} is not in the archive")
-        elif image["Id"] != entry["id"] and list(image["RootFS"]["Layers"]) != list(entry["layers"]):
+            continue
+        by_manifest = _named_by_manifest(image["Id"], image.get("RepoDigests") or ()) or _named_by_manifest(entry["id"], entry["digests"])
+        same = list(image["RootFS"]["Layers"]) == list(entry["layers"]) if by_manifest else image["Id"] == entry["id"]
+        if not same:
             problems.append(f"{reference} is {image['Id']} now, and the manifest has {entry['id']}")
     return problems
 

@@ -134,13 +134,28 @@ def test_bundle_problems(found: dict[str, str | None], changes: dict[str, Any], 
         ([inspected("one", "library/traefik:v3.7.15", STORE)], [f"{STORE} is sha256:one now, and the manifest has sha256:two"]),
         ([inspected("one", PROXY)], [f"{STORE} is not in the archive"]),
         ([], [f"{PROXY} is not in the archive", f"{STORE} is not in the archive"]),
-        # Of an engine that names images by their manifests.
-        ([{**inspected("one", PROXY), "Id": "sha256:other"}, {**inspected("two", STORE), "Id": "sha256:another"}], []),
+        # Other layers or another configuration make another image …
+        (
+            [inspected("one", PROXY), {**inspected("two", STORE), "Id": "sha256:9"}],
+            [f"{STORE} is sha256:9 now, and the manifest has sha256:two"],
+        ),
+        # … but for an engine that names images by their manifests.
+        ([inspected("one", PROXY), {**inspected("two", STORE), "Id": "sha256:9", "RepoDigests": ["silo@sha256:9"]}], []),
+        (
+            [inspected("one", PROXY), {**inspected("one", STORE), "Id": "sha256:9", "RepoDigests": ["silo@sha256:9"]}],
+            [f"{STORE} is sha256:9 now, and the manifest has sha256:two"],
+        ),
         ([{**inspected("one"), "RepoTags": None}, inspected("two", STORE)], [f"{PROXY} is not in the archive"]),
     ],
 )
 def test_loaded_problems(there: list[dict[str, Any]], expected: list[str]) -> None:
     assert loaded_problems([image_entry(PROXY, inspected("one")), image_entry(STORE, inspected("two"))], there) == expected
+
+
+def test_the_engine_that_made_the_bundle_may_name_images_by_their_manifests() -> None:
+    made = {**image_entry(PROXY, inspected("one")), "id": "sha256:9", "digests": ["traefik@sha256:9"]}
+    assert loaded_problems([made], [inspected("one", PROXY)]) == []
+    assert loaded_problems([made], [inspected("two", PROXY)]) == [f"{PROXY} is sha256:two now, and the manifest has sha256:9"]
 
 
 def archive(path: Path, **files: str) -> str:
