@@ -22,7 +22,7 @@ SCENARIOS := "default" "docker-repository debian12"
 CHAOS_PAGE := docs/reliability.md
 # One lane: security measures how long others wait beside one who guesses, which is not to be of another machine's doing.
 SECURITY_SCENARIOS := "security acme"
-OPERATIONS_SCENARIOS := "upgrade" "backup operations"
+OPERATIONS_SCENARIOS := "upgrade offline" "backup operations"
 SANITY := build-import-check sanity
 MUTATE := _docker_container _escape _extensions _firewall _image_reference _networks _rotation _secret_lists _settled _sizing _traefik _variable_names
 
@@ -86,7 +86,7 @@ test-security: $(VENV)/.dev ## change users, secrets, certificates and access on
 	$(MAKE) --no-print-directory molecule SCENARIOS='$(SECURITY_SCENARIOS)'
 	echo "== test-security passed in $$((SECONDS - begin)) s"
 
-test-operations: $(VENV)/.dev ## take fresh VMs down, lose them, restore them from backups, and upgrade them
+test-operations: $(VENV)/.dev ## take fresh VMs down, lose them, restore them from backups, upgrade them, and do without a network
 	@begin=$$SECONDS
 	$(MAKE) --no-print-directory molecule SCENARIOS='$(OPERATIONS_SCENARIOS)'
 	echo "== test-operations passed in $$((SECONDS - begin)) s"

@@ -93,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     add("down", "Remove a machine and its data.")
     add("reboot", "Reboot a machine in an orderly way.")
     add("kill", "Cut a machine's power.")
+    add("cut", "Take all of a machine's routes away but the one to this host.")
     add("start", "Switch a machine on.")
     add("info", "Print what a machine's stack offers, as JSON.")
     add("show", "Show addresses and health of a machine's stack, without passwords.")
@@ -145,6 +146,8 @@ def command_line(arguments: Sequence[str]) -> int:
         machine.reboot(given.name)
     elif given.command == "kill":
         machine.kill(given.name)
+    elif given.command == "cut":
+        machine.cut(given.name)
     elif given.command == "start":
         machine.ensure_running(given.name)
         machine.wait_for_ssh(given.name)

@@ -270,6 +270,12 @@ def _engine_root_problem(variable: str, value: t.Any) -> str | None:
     return None if value == "/var/lib/docker" else path_problem(variable, value)
 
 
+def _archive_problem(variable: str, value: t.Any) -> str | None:
+    if isinstance(value, str) and value.startswith("/"):
+        return None
+    return f"{variable} is {value!r}: write the absolute path of an archive on the controller, such as /srv/opengeoai-hub.tar"
+
+
 def _or_local(check: Check) -> Check:
     return lambda variable, value: None if str(value).startswith("file:///") else check(variable, value)
 
@@ -300,6 +306,7 @@ _BY_NAME: t.Mapping[str, Check] = {
     "postgres_memory": _or_empty(memory_problem),
     "postgres_settings": server_settings_problem,
     "postgres_shm_size": size_problem,
+    "stack_bundle": _or_empty(_archive_problem),
     "stack_min_disk_gb": _at_least(0, "10"),
     "stack_min_memory_mb": _at_least(0, "3500"),
     "stack_network_data": network_name_problem,
@@ -385,6 +392,15 @@ def _registry_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     return found
 
 
+def _bundle_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    if not variables.get("stack_bundle") or variables.get("docker_package_source") != "docker":
+        return []
+    return [
+        "docker_package_source is 'docker' and stack_bundle is set, which has the engine of the distribution only: "
+        "set docker_package_source to distribution, or leave stack_bundle out"
+    ]
+
+
 def single_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """The problems that public variables have by themselves, by name."""
     found: list[str | None] = []
@@ -411,7 +427,7 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """All problems of the public variables: those that they have by themselves, and then those that they have together."""
     extensions = extensions_problem("postgres_extensions", variables.get("postgres_extensions") or (), variables.get("postgres_image"))
     combined = _registry_problems(variables) + source_problems(variables) + access_problems(variables) + mlflow_problems(variables)
-    combined += backup_problems(variables)
+    combined += backup_problems(variables) + _bundle_problems(variables)
     extra = variables.get(EXTRA_SERVICES)
     own = extra_service_problems(extra, variables)
     # Only of paths that are some.

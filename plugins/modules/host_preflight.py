@@ -105,6 +105,10 @@ options:
     description: Whether data of an older PostgreSQL will be brought to the version of the image, so that it is not refused.
     type: bool
     default: false
+  pull:
+    description: Whether an image may be pulled to tell its version. If not, data are looked at once the image is there.
+    type: bool
+    default: true
   run:
     description:
       - Which run this is. It holds the host from now on, until M(opengeoai.hub.stack_health) lets it go.
@@ -139,6 +143,10 @@ cpus:
   type: int
 distribution:
   description: C(ID VERSION_ID) of C(/etc/os-release).
+  returned: always
+  type: str
+architecture:
+  description: Architecture of the host, as Debian names it.
   returned: always
   type: str
 codename:
@@ -226,6 +234,7 @@ held_by:
 import concurrent.futures
 import dataclasses
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -233,6 +242,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._bundle import architecture
 from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     UNIT_PROPERTIES,
     Listener,
@@ -353,7 +363,7 @@ def cluster_problems(module: AnsibleModule, missing: t.Collection[str]) -> list[
     for one in () if JOURNAL.exists() or not os.path.exists(SOCKET) else module.params["clusters"]:
         image, found, upgrading = one["image"], major_of_data(one["cluster"]), module.params["upgrading"]
         if found and image in missing:
-            if upgrading:
+            if upgrading or not (module.params["pull"] or module.check_mode):
                 continue  # It is looked at again once it is here.
             if module.check_mode:
                 module.warn(f"{image} is not on this host yet, so it is not known whether it reads the data of PostgreSQL {found}")
@@ -426,6 +436,7 @@ def main() -> None:
             "clusters": {"type": "list", "elements": "dict", "default": []},
             "services": {"type": "list", "elements": "str", "default": []},
             "upgrading": {"type": "bool", "default": False},
+            "pull": {"type": "bool", "default": True},
             "run": {"type": "dict"},
             "gone": {"type": "dict"},
         },
@@ -474,6 +485,7 @@ def main() -> None:
         "memory_mb": memory_mb,
         "cpus": len(os.sched_getaffinity(0)),
         "distribution": distribution,
+        "architecture": architecture(platform.machine()),
         "codename": release.get("VERSION_CODENAME", ""),
         "missing_packages": missing_packages(module.params["packages"], installed_packages()),
         "units_up": units_up(shown_units(module.params["units"])),

@@ -236,6 +236,12 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     # images
     ("image latest", {"mlflow_image": "ghcr.io/mlflow/mlflow:latest"}, ("mlflow_image is 'ghcr.io/mlflow/mlflow:latest'", "latest")),
     ("image untagged", {"postgres_image": "pgrouting/pgrouting"}, ("postgres_image is 'pgrouting/pgrouting'", "tag")),
+    ("bundle relative", {"stack_bundle": "hub.tar"}, ("stack_bundle is 'hub.tar'", "absolute path", "such as /srv/opengeoai-hub.tar")),
+    (
+        "bundle without Docker's packages",
+        {"stack_bundle": "/srv/hub.tar", "docker_package_source": "docker"},
+        ("docker_package_source is 'docker' and stack_bundle is set", "set docker_package_source to distribution"),
+    ),
     ("image empty", {"traefik_image": ""}, ("traefik_image is ''", "registry/repository:tag")),
     ("image with a space", {"homepage_image": "ghcr.io/x/y: v1"}, ("homepage_image is 'ghcr.io/x/y: v1'", "tag")),
     ("image digest short", {"minio_image": "docker.io/x/y@sha256:abc"}, ("minio_image is 'docker.io/x/y@sha256:abc'", "digest")),
