@@ -59,8 +59,23 @@ def check_playbook(words: list[str], directory: Path) -> None:
 
 
 def check_pip(words: list[str], _directory: Path) -> None:
-    assert words[:2] == ["install", "-r"]
-    assert (ROOT / words[2]).is_file(), f"there is no {words[2]}"
+    assert words[0] == "install"
+    name = words[words.index("-r") + 1]
+    assert (ROOT / name).is_file(), f"there is no {name}"
+
+
+def check_galaxy(words: list[str], _directory: Path) -> None:
+    # The scenario `offline` installs from a bundle.
+    done = run(PROGRAMS / "ansible-galaxy", *words[:2], "--help")
+    assert done.returncode == 0, done.stderr
+    assert [word for word in words if word.startswith("--") and word not in done.stdout] == []
+
+
+def check_tar(words: list[str], _directory: Path) -> None:
+    # Likewise.
+    assert words[:2] == ["-xf", "opengeoai-hub.tar"]
+    written = (ROOT / "roles/bundle/tasks/main.yml").read_text() + (ROOT / "plugins/modules/bundle_archive.py").read_text()
+    assert [member for member in words[2:] if member not in written] == []
 
 
 def check_ssh(words: list[str], _directory: Path) -> None:
@@ -78,11 +93,13 @@ def check_docker(words: list[str], _directory: Path) -> None:
 
 
 CHECKS: dict[str, Callable[[list[str], Path], None]] = {
+    "ansible-galaxy": check_galaxy,
     "ansible-playbook": check_playbook,
     "docker": check_docker,
     "make": check_make,
     "pip": check_pip,
     "ssh": check_ssh,
+    "tar": check_tar,
 }
 
 
