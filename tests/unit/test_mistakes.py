@@ -457,6 +457,14 @@ def literal(language: str, text: str) -> str:
     return "\n".join((f"    .. code-block:: {language}", "", *lines, ""))
 
 
+class IndentedDumper(yaml.SafeDumper):
+    """With lists as yamllint wants them."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """A list in a mapping is indented, too."""
+        super().increase_indent(flow, False)
+
+
 def page(failures: dict[str, Any]) -> str:
     """The messages, in sections by the role that the first variable belongs to."""
     sections: dict[str, list[str]] = {}
@@ -466,8 +474,10 @@ def page(failures: dict[str, Any]) -> str:
         role = {"mlfow": "mlflow", "socket": "socket_proxy"}.get(role, role)
         # With an underline at its end a word is a link.
         title = name.replace("_", r"\_")
-        given = yaml.safe_dump(variables, allow_unicode=True, sort_keys=False, width=120)
-        sections.setdefault(role, []).append("\n".join((title, literal("yaml", given), literal("text", message))))
+        given = yaml.dump(variables, Dumper=IndentedDumper, allow_unicode=True, sort_keys=False, width=120)
+        # No line of YAML that is checked may be so long.
+        language = "yaml" if all(len(line) <= 120 for line in given.splitlines()) else "text"
+        sections.setdefault(role, []).append("\n".join((title, literal(language, given), literal("text", message))))
     bodies = ("\n".join((role, "-" * len(role), "", *entries)) for role, entries in sorted(sections.items()))
     return "\n".join((PAGE_HEAD, *bodies)).rstrip() + "\n"
 
