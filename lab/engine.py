@@ -8,15 +8,15 @@ from __future__ import annotations
 import functools
 import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lab.packages import has, install
 from lab.settings import CLIENT_RANGE, LABEL, NETWORK, STATE_DIR, SUBNET, LabError
-from lab.shell import as_root, run, run_logged, say, succeeds
+from lab.shell import as_root, run, say, succeeds
 
 _START_SECONDS = 60.0
 _DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -52,30 +52,18 @@ def missing_packages(engine_answers: bool) -> list[str]:
     A client alone is no engine: whether one has to be installed shows in what answers, and in dockerd.
     """
     present = {
-        "docker.io": _has("docker") and (engine_answers or _has("dockerd")),
-        "mmdebstrap": _has("mmdebstrap"),
+        "docker.io": has("docker") and (engine_answers or has("dockerd")),
+        "mmdebstrap": has("mmdebstrap"),
         "debian-archive-keyring": _DEBIAN_KEYS.is_file(),
-        "openssh-client": _has("ssh") and _has("ssh-keygen"),
+        "openssh-client": has("ssh") and has("ssh-keygen"),
     }
     return sorted(package for package, there in present.items() if not there)
-
-
-def _has(program: str) -> bool:
-    # Programs for administrators are not on everybody's PATH.
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    return shutil.which(program, path=path) is not None
 
 
 def ensure_engine() -> None:
     """Make sure that an engine answers, and that the tools to build with are there."""
     running = _answers()
-    missing = missing_packages(running)
-    if missing:
-        say(f"installing {', '.join(missing)}")
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        install = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
-        run_logged(as_root(["apt-get", "update"]), "apt-get update", env)
-        run_logged(as_root(install), "apt-get install", env)
+    install(missing_packages(running))
     if running or _answers():
         return
     if Path("/run/systemd/system").is_dir():
