@@ -15,15 +15,19 @@ export PYTHONUNBUFFERED := 1
 export MOLECULE_COMMAND_BORDERS := false
 
 DEMO := demo
-# The whole one first: it is the one that finds most.
-SCENARIOS := default debian12 docker-repository
+DOCS := .docs
+VENV_DOCS := .venv-docs
+# In lanes, which run beside each other: more than two of these machines are too much for two cores. The whole one begins at once.
+SCENARIOS := "default" "docker-repository debian12"
 CHAOS_PAGE := docs/reliability.md
-SECURITY_SCENARIOS := security acme
-OPERATIONS_SCENARIOS := operations backup upgrade
-MUTATE := _settled _traefik _docker_container
-SOURCES := lab bench roles/stack/files roles/backup/files collections/ansible_collections/opengeoai/hub/plugins
+# One lane: security measures how long others wait beside one who guesses, which is not to be of another machine's doing.
+SECURITY_SCENARIOS := "security acme"
+OPERATIONS_SCENARIOS := "upgrade offline" "backup operations"
+SANITY := build-import-check sanity
+MUTATE := _docker_container _escape _extensions _firewall _image_reference _networks _rotation _secret_lists _settled _sizing _traefik _variable_names
 
-.PHONY: help venv demo demo-info demo-down lint sanity unit mutate molecule test test-security test-operations chaos bench clean
+.PHONY: help venv demo demo-info demo-down lint format sanity unit mutate molecule test test-security test-operations chaos release-artifact \
+        bench docs messages clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,9 +43,14 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	@tools/venv "$(PYTHON)" "$(VENV)" requirements-dev.txt
 	@touch $@
 
+$(VENV_DOCS)/.docs: requirements-docs.txt
+	@tools/venv "$(PYTHON)" "$(VENV_DOCS)" requirements-docs.txt
+	@touch $@
+
 demo: $(VENV)/.run ## bring the stack up in a throwaway VM, and show where everything is
 	$(BIN)/python -m lab up $(DEMO)
-	$(BIN)/ansible-playbook site.yml -i .lab/$(DEMO)/inventory
+	ANSIBLE_STDOUT_CALLBACK=$${ANSIBLE_STDOUT_CALLBACK:-opengeoai.hub.progress} \
+	    $(BIN)/ansible-playbook site.yml -i .lab/$(DEMO)/inventory
 	@$(BIN)/python -m lab show $(DEMO)
 
 demo-info: $(VENV)/.run ## print the demo's addresses and credentials as JSON
@@ -50,36 +59,36 @@ demo-info: $(VENV)/.run ## print the demo's addresses and credentials as JSON
 demo-down: $(VENV)/.run ## remove the demo
 	$(BIN)/python -m lab down $(DEMO)
 
-lint: $(VENV)/.dev ## check style and types
-	ruff check .
-	ruff format --check .
-	mypy $(SOURCES)
-	yamllint --strict .
-	antsibull-changelog lint
-	ansible-lint --strict
+# With CI set, nox checks how sources are formatted, and formats none.
+lint: $(VENV)/.dev ## check style, types, licenses and what runs on the forge
+	CI=true nox --no-venv
 
-sanity: $(VENV)/.dev ## run ansible-test's sanity tests on the built artifact
-	tools/sanity
+format: $(VENV)/.dev ## format the sources
+	CI=false nox --no-venv --session formatters
+
+sanity: $(VENV)/.dev ## build the artifact, and try it on Galaxy's importer and ansible-test's sanity tests
+	nox --reuse-venv yes --session $(SANITY)
 
 unit: $(VENV)/.dev ## run the unit tests
 	python -m lab engine
-	pytest tests/unit --numprocesses 2
+	python -m lab tools
+	nox --no-venv --session unit
 
 mutate: $(VENV)/.dev ## change pure code in every way that its unit tests should notice: make mutate MUTATE="_traefik _host"
 	tools/mutate $(MUTATE)
 
 molecule: $(VENV)/.dev ## bring the stack up on fresh VMs, and test it from outside
 	python -m lab images
-	for scenario in $(SCENARIOS); do molecule test --scenario-name "$$scenario"; done
+	tools/lanes $(SCENARIOS)
 
 test-security: $(VENV)/.dev ## change users, secrets, certificates and access on fresh VMs, and try to get in
 	@begin=$$SECONDS
-	$(MAKE) --no-print-directory molecule SCENARIOS="$(SECURITY_SCENARIOS)"
+	$(MAKE) --no-print-directory molecule SCENARIOS='$(SECURITY_SCENARIOS)'
 	echo "== test-security passed in $$((SECONDS - begin)) s"
 
-test-operations: $(VENV)/.dev ## take fresh VMs down, lose them, restore them from backups, and upgrade them
+test-operations: $(VENV)/.dev ## take fresh VMs down, lose them, restore them from backups, upgrade them, and do without a network
 	@begin=$$SECONDS
-	$(MAKE) --no-print-directory molecule SCENARIOS="$(OPERATIONS_SCENARIOS)"
+	$(MAKE) --no-print-directory molecule SCENARIOS='$(OPERATIONS_SCENARIOS)'
 	echo "== test-operations passed in $$((SECONDS - begin)) s"
 
 chaos: $(VENV)/.dev ## kill, cut, fill and reboot under a client that writes, and write what came of it to docs/reliability.md
@@ -94,9 +103,18 @@ test: $(VENV)/.dev ## run all checks and tests but the long ones of test-securit
 	    echo "== $$target passed in $$((SECONDS - begin)) s"
 	done
 
+release-artifact: $(VENV)/.run ## build the artifact of the release TAG, as the forge does: make release-artifact TAG=1.0.0
+	tools/release-artifact "$(TAG)"
+
 bench: $(VENV)/.dev ## measure speed and memory beside the shortest script and the seed's settings
 	python -m bench --patience 5
 
+docs: $(VENV_DOCS)/.docs ## build the site of guides and reference in .docs
+	@PATH="$(CURDIR)/$(VENV_DOCS)/bin:$$PATH" tools/docs $(DOCS)
+
+messages: $(VENV)/.dev ## write the guide with all messages of wrong variables anew
+	MESSAGES_PAGE=1 pytest tests/unit/test_mistakes.py -k page_of_messages
+
 clean: ## remove what was built here, and everything of the lab on this machine
 	if [ -d .lab ]; then "$(PYTHON)" -m lab purge; fi
-	rm -rf $(VENV) .ansible .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache opengeoai-hub-*.tar.gz
+	rm -rf $(VENV) $(VENV_DOCS) $(DOCS) .ansible .cache .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache opengeoai-hub-*.tar.gz

@@ -11,7 +11,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from lab import acme, engine, host, images, inventory, machine, registry, summary
+from lab import acme, engine, host, images, inventory, machine, registry, summary, tools
 from lab.settings import NETWORK, STATE_DIR, SUITES, LabError, check_name
 from lab.shell import alone, say
 
@@ -93,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     add("down", "Remove a machine and its data.")
     add("reboot", "Reboot a machine in an orderly way.")
     add("kill", "Cut a machine's power.")
+    add("cut", "Take all of a machine's routes away but the one to this host.")
     add("start", "Switch a machine on.")
     add("info", "Print what a machine's stack offers, as JSON.")
     add("show", "Show addresses and health of a machine's stack, without passwords.")
@@ -100,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
     some = add("images", "Build and push images, without a machine.", named=False)
     some.add_argument("names", nargs="*", metavar="IMAGE", help=f"default: what machines and the stack need, of {', '.join(images.IMAGES)}")
     add("engine", "Make sure that a Docker engine answers on this host.", named=False)
+    add("tools", "Install what the unit tests run.", named=False)
     add("purge", "Remove everything of the lab.", named=False)
     return result
 
@@ -117,6 +119,9 @@ def command_line(arguments: Sequence[str]) -> int:
         return 0
     if given.command == "engine":
         engine.ensure_engine()
+        return 0
+    if given.command == "tools":
+        tools.ensure_tools()
         return 0
     if given.command == "images":
         unknown = sorted(set(given.names) - set(images.IMAGES))
@@ -141,6 +146,8 @@ def command_line(arguments: Sequence[str]) -> int:
         machine.reboot(given.name)
     elif given.command == "kill":
         machine.kill(given.name)
+    elif given.command == "cut":
+        machine.cut(given.name)
     elif given.command == "start":
         machine.ensure_running(given.name)
         machine.wait_for_ssh(given.name)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.packages import has, install
 from lab.shell import run
+from lab.tools import install, there
 
 PROGRAM = "/usr/bin/chromium"
 _FONTS = Path("/usr/share/fonts/truetype/liberation")
@@ -16,13 +16,14 @@ _FONTS = Path("/usr/share/fonts/truetype/liberation")
 
 def missing_packages() -> list[str]:
     """Debian packages of the browser, of the tool that keeps its certificates, and of letters to write with."""
-    present = {"chromium": Path(PROGRAM).exists(), "libnss3-tools": has("certutil"), "fonts-liberation": _FONTS.is_dir()}
-    return sorted(package for package, there in present.items() if not there)
+    present = {"chromium": Path(PROGRAM).exists(), "libnss3-tools": there("certutil"), "fonts-liberation": _FONTS.is_dir()}
+    return sorted(package for package, found in present.items() if not found)
 
 
 def ensure_browser() -> None:
     """Install what is missing."""
-    install(missing_packages())
+    if missing := missing_packages():
+        install(missing)
 
 
 def make_home(home: Path, ca_file: str) -> None:

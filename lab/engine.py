@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lab.packages import has, install
 from lab.settings import CLIENT_RANGE, LABEL, NETWORK, STATE_DIR, SUBNET, LabError
 from lab.shell import as_root, run, say, succeeds
+from lab.tools import install, there
 
 _START_SECONDS = 60.0
 _DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -52,10 +52,10 @@ def missing_packages(engine_answers: bool) -> list[str]:
     A client alone is no engine: whether one has to be installed shows in what answers, and in dockerd.
     """
     present = {
-        "docker.io": has("docker") and (engine_answers or has("dockerd")),
-        "mmdebstrap": has("mmdebstrap"),
+        "docker.io": there("docker") and (engine_answers or there("dockerd")),
+        "mmdebstrap": there("mmdebstrap"),
         "debian-archive-keyring": _DEBIAN_KEYS.is_file(),
-        "openssh-client": has("ssh") and has("ssh-keygen"),
+        "openssh-client": there("ssh") and there("ssh-keygen"),
     }
     return sorted(package for package, there in present.items() if not there)
 
@@ -63,7 +63,8 @@ def missing_packages(engine_answers: bool) -> list[str]:
 def ensure_engine() -> None:
     """Make sure that an engine answers, and that the tools to build with are there."""
     running = _answers()
-    install(missing_packages(running))
+    if missing := missing_packages(running):
+        install(missing)
     if running or _answers():
         return
     if Path("/run/systemd/system").is_dir():

@@ -18,6 +18,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._certificate_files i
     certificate_problems,
     certificate_warnings,
 )
+from ansible_collections.opengeoai.hub.plugins.module_utils._extra_services import extra_service_secrets
 from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import user_secrets
 from ansible_collections.opengeoai.hub.plugins.module_utils._rotation import rotation
 from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
@@ -92,8 +93,8 @@ class ActionModule(ActionBase):
                 ill_typed += _ill_typed(options, given)
             numbers = [name for name in given if options[name].get("type") in NUMBERS]
             values.update({name: validated.validated_parameters[name] for name in numbers})
-        # Users have passwords by names of their own.
-        passwords = user_secrets(values.get("mlflow_users"))
+        # MLflow's users and the user's own services have secrets by names of their own.
+        passwords = [*user_secrets(values.get("mlflow_users")), *extra_service_secrets(values.get("stack_extra_services"))]
         others, known = variables.keys() - set(passwords), known_variables()
         if not found:
             values.update(self._values(passwords, variables))

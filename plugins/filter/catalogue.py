@@ -37,7 +37,7 @@ RETURN = r"""
 _value:
   description: >-
     A mapping with C(services), C(images), C(hosts), C(ports), C(public_ports), C(secrets), C(secret_groups), C(secret_owners),
-    C(directories), C(databases), C(buckets) and C(manifest).
+    C(directories), C(backups), C(databases), C(buckets) and C(manifest).
   type: dict
 """
 

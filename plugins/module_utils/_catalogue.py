@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import image_reference
 from ansible_collections.opengeoai.hub.plugins.module_utils._secret_lists import salt_of
-from ansible_collections.opengeoai.hub.plugins.module_utils._specification import Specification, logins_of, normalise, owner_of
+from ansible_collections.opengeoai.hub.plugins.module_utils._specification import Specification, enabled, logins_of, normalise, owner_of
 
 T = t.TypeVar("T")
 
@@ -53,17 +53,33 @@ def _public_ports(services: t.Sequence[Specification]) -> list[tuple[int, str]]:
     return sorted({host_port(port) for port in ports if not port.startswith(("127.", "[::1]"))})
 
 
-def _check_together(services: t.Sequence[Specification]) -> None:
+def _needs(service: Specification) -> list[str]:
+    """The services that one cannot do without."""
+    stores = [store for store, key in (("postgres", "databases"), ("minio", "buckets")) if service[key] and service["name"] != store]
+    return [*service["depends_on"], *(store for store in stores if store not in service["depends_on"])]
+
+
+def _check_together(services: t.Sequence[Specification], switched_off: t.Collection[str]) -> None:
     names = [service["name"] for service in services]
     owners: dict[t.Any, str] = {}
     for service in services:
-        for needed in service["depends_on"]:
-            if needed not in names:
+        for needed in _needs(service):
+            if needed in switched_off:
+                raise ValueError(
+                    f"{needed}_enabled is false, and service {service['name']!r} needs {needed!r}: "
+                    "set it to true, or switch the other off, too"
+                )
+            if needed not in names and needed in service["depends_on"]:
                 raise ValueError(f"service {service['name']!r} depends on {needed!r}, which is not in this stack")
         for port in service["ports"]:
             _claim(owners, ("port", *host_port(port)), service["name"], f"the host's port {port}")
         for database in service["databases"]:
             _claim(owners, ("database", database["name"]), service["name"], f"the database {database['name']}")
+            _one_secret(owners, ("role", database["owner"]), database["password_secret"], f"the role {database['owner']}")
+        for bucket in service["buckets"]:
+            _one_secret(owners, ("bucket user", bucket["user"]), bucket["secret"], f"the user {bucket['user']} of the object store")
+        for name in service["backup"]:
+            _claim(owners, ("backup", name), service["name"], f"the name {name} in backups")
         for key in service["public_files"]:
             _claim(owners, ("public file", key), service["name"], f"the public file {key}")
         for route in service["routes"]:
@@ -79,6 +95,11 @@ def _claim(owners: dict[t.Any, str], what: t.Any, service: str, text: str) -> No
     if what in owners:
         raise ValueError(f"{text} is used by both {owners[what]!r} and {service!r}; change one of them")
     owners[what] = service
+
+
+def _one_secret(owners: dict[t.Any, str], what: t.Any, secret: str, text: str) -> None:
+    if owners.setdefault(what, secret) != secret:
+        raise ValueError(f"{text} has two passwords, {owners[what]!r} and {secret!r}; give each service one of its own")
 
 
 def _salts(service: Specification) -> list[dict[str, t.Any]]:
@@ -217,15 +238,17 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
     :param registry: private registry that stands in front of all images, or none.
     :return: a mapping with `services` (names), `images` (in the order of the specifications, which is that of the roles in the play),
       `hosts`, `ports` (of the host), `public_ports` (those not of its loopback only), `secrets`, `secret_groups`, `secret_owners`,
-      `directories`, `databases`, `database_roles`, `buckets`, `bucket_users` and `manifest` (what the host's tool reads), and `upgrades`
+      `directories`, `backups` (directories by the names that they have in backups), `databases`, `database_roles`, `buckets`,
+      `bucket_users` and `manifest` (what the host's tool reads), and `upgrades`
       (what an upgrade of each service has to know).
     :raises ValueError: for an unusable specification, an unknown dependency, or a name, port or host name that two services claim.
     """
-    services = sorted((normalise(given) for given in specifications), key=lambda service: str(service["name"]))
-    _check_together(services)
+    wanted = enabled(specifications)
+    services = sorted((normalise(given) for given in wanted), key=lambda service: str(service["name"]))
+    _check_together(services, [str(one.get("name")) for one in specifications if one not in wanted])
     return {
         "services": [service["name"] for service in services],
-        "images": _unique(image_reference(str(given["image"]), registry) for given in specifications),
+        "images": _unique(image_reference(str(given["image"]), registry) for given in wanted),
         "hosts": sorted({route["host"] for route in _routes(services)}, key=lambda host: (host.count("."), host)),
         "ports": sorted({host_port(port) for service in services for port in service["ports"]}),
         "public_ports": _public_ports(services),
@@ -233,6 +256,7 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
         "secret_groups": _secret_groups(services),
         "secret_owners": _secret_owners(services),
         "directories": _directories(services),
+        "backups": {name: path for service in services for name, path in service["backup"].items()},
         "databases": [{key: database[key] for key in ("name", "owner", "extensions")} for database in _all(services, "databases")],
         "database_roles": _unique(
             {"name": database["owner"], "secret": database["password_secret"]} for database in _all(services, "databases")

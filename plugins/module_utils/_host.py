@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import typing as t
 from dataclasses import dataclass
 
@@ -54,6 +55,27 @@ def listeners(table: str, protocol: str) -> list[Listener]:
     state = _TCP_LISTEN if protocol == "tcp" else _UDP_BOUND
     rows = (line.split() for line in table.splitlines()[1:])
     return [Listener(int(row[1].rsplit(":", 1)[1], 16), protocol, int(row[9])) for row in rows if len(row) > 9 and row[3] == state]
+
+
+def former_services(manifest: str, wanted: t.Container[str]) -> list[str]:
+    """Services that the last run left on the host and that are wanted no longer, in the order in which they can be stopped.
+
+    :param manifest: what the host's tool reads; empty where there is none yet.
+    """
+    try:
+        known = [(str(service["name"]), set(service["depends_on"])) for service in json.loads(manifest)["services"]]
+    except (ValueError, TypeError, KeyError):
+        # What somebody has put there names none.
+        return []
+    gone = [(name, needs) for name, needs in known if name not in wanted]
+    ordered: list[str] = []
+    while gone:
+        needed = {need for _name, needs in gone for need in needs}
+        # Of services that wait for each other any is the first.
+        ready = [name for name, _needs in gone if name not in needed] or [gone[0][0]]
+        ordered += ready
+        gone = [(name, needs) for name, needs in gone if name not in ready]
+    return ordered
 
 
 def missing_images(wanted: t.Iterable[str], present: t.Collection[str]) -> list[str]:

@@ -189,6 +189,14 @@ def check_role_name(variable: str, name: str) -> None:
         raise ValueError(f'{variable}: "{name}" is reserved by PostgreSQL; choose another name')
 
 
+def check_not_the_servers(variable: str, value: str) -> None:
+    """Refuse names that the server has for itself."""
+    if value == "postgres":
+        raise ValueError(f'{variable}: "postgres" is the superuser and the database of the server itself; choose another name')
+    if value in ("template0", "template1"):
+        raise ValueError(f'{variable}: "{value}" is what the server copies new databases from; choose another name')
+
+
 def parse_roles(raw: Sequence[Mapping[str, Any]], superuser: str) -> tuple[Role, ...]:
     """The wanted roles, checked."""
     roles: list[Role] = []

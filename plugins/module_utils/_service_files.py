@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.opengeoai.hub.plugins.module_utils._escape import dynamic_file
 from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import htpasswd
 from ansible_collections.opengeoai.hub.plugins.module_utils._secret_lists import salt_of
-from ansible_collections.opengeoai.hub.plugins.module_utils._specification import Specification, logins_of, normalise, owner_of
+from ansible_collections.opengeoai.hub.plugins.module_utils._specification import Specification, enabled, logins_of, normalise, owner_of
 from ansible_collections.opengeoai.hub.plugins.module_utils._traefik import auth_middleware
 
 
@@ -105,7 +105,8 @@ def shipped_together(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping
     :raises ValueError: for an unusable specification.
     """
 
-    specifications = [normalise(one) for one in given]
+    wanted = enabled(given)
+    specifications = [normalise(one) for one in wanted]
     stores = {
         secret
         for specification in specifications
@@ -118,10 +119,12 @@ def shipped_together(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping
     def can_go_ahead(specification: Specification) -> bool:
         files = specification["files"]
         keeps_a_password = any(file["secret"] in stores or (stores and file["sensitive"]) for file in files)
-        of_its_role = any(file[source] is not None for file in files for source in ("template", "file"))
+        of_its_role = any(
+            not str(file[source]).startswith("/") for file in files for source in ("template", "file") if file[source] is not None
+        )
         return not keeps_a_password and (bool(specification["role"]) or not of_its_role)
 
-    return [one for one, specification in zip(given, specifications, strict=True) if can_go_ahead(specification)]
+    return [one for one, specification in zip(wanted, specifications, strict=True) if can_go_ahead(specification)]
 
 
 __all__ = ("service_files", "shipped_together")

@@ -21,6 +21,7 @@ Specification = dict[str, t.Any]
 # Applied here and not in an argument spec: Ansible does not fill defaults of nested options.
 UPGRADE_DEFAULTS: Specification = {"copies": [], "databases": False, "cluster": None, "migrate": [], "alone": False}
 DEFAULTS: Specification = {
+    "enabled": True,
     "role": None,
     "command": [],
     "entrypoint": None,
@@ -54,6 +55,7 @@ DEFAULTS: Specification = {
     "public_files": {},
     "dashboard": None,
     "upgrade": UPGRADE_DEFAULTS,
+    "backup": {},
 }
 REQUIRED = ("name", "image")
 FILE_SOURCES = ("template", "file", "content", "secret")
@@ -123,7 +125,18 @@ def _with_defaults(what: str, given: t.Any, defaults: Specification, required: t
     missing = [key for key in required if given.get(key) in (None, "")]
     if missing:
         raise ValueError(f"{what} lacks the key {missing[0]!r}")
+    for key, value in given.items():
+        if problem := _structure_problem(defaults.get(key), value):
+            raise ValueError(f"{what.rstrip(',')}, {key}, must be {problem}, got {value!r}")
     return {**defaults, **given}
+
+
+def _structure_problem(default: t.Any, value: t.Any) -> str | None:
+    """What a value must be, by its default, and is not. Text would be taken apart by characters."""
+    for kind, wanted, called in ((list, (list, tuple), "a list"), (dict, t.Mapping, "a mapping"), (bool, bool, "true or false")):
+        if isinstance(default, kind) and not isinstance(value, wanted):
+            return called
+    return None
 
 
 def _check_route(what: str, route: Specification) -> None:
@@ -153,8 +166,6 @@ def normalise(given: t.Mapping[str, t.Any]) -> Specification:
     if not _NAME.fullmatch(str(name)):
         raise ValueError(f"{what} has an unusable name; use lower-case letters, digits and dashes")
     for key, defaults in NESTED_DEFAULTS.items():
-        if not isinstance(specification[key], (list, tuple)):
-            raise ValueError(f"{what}, {key}, must be a list, got {specification[key]!r}")
         specification[key] = [
             _with_defaults(f"{what}, {key}[{index}],", item, defaults, NESTED_REQUIRED[key])
             for index, item in enumerate(specification[key])
@@ -185,6 +196,11 @@ def normalise(given: t.Mapping[str, t.Any]) -> Specification:
     return specification
 
 
+def enabled(given: t.Iterable[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
+    """Those of the specifications whose services are not switched off."""
+    return [one for one in given if one.get("enabled", True)]
+
+
 def logins_of(route: t.Mapping[str, t.Any]) -> list[Specification]:
     """Everybody who may use a route with basic authentication, each with `user`, `secret` and `rounds`; nobody without it."""
     auth = route["basic_auth"]
@@ -203,6 +219,7 @@ __all__ = (
     "DEFAULTS",
     "NESTED_DEFAULTS",
     "Specification",
+    "enabled",
     "logins_of",
     "normalise",
     "owner_of",

@@ -16,6 +16,12 @@ from ansible_collections.opengeoai.hub.plugins.module_utils import _minio, _post
 from ansible_collections.opengeoai.hub.plugins.module_utils._certificate_validation import source_problems
 from ansible_collections.opengeoai.hub.plugins.module_utils._escape import is_one_line
 from ansible_collections.opengeoai.hub.plugins.module_utils._extensions import extensions_problem
+from ansible_collections.opengeoai.hub.plugins.module_utils._extra_services import (
+    EXTRA_SERVICES,
+    extra_service_paths,
+    extra_service_problems,
+    extra_service_secrets,
+)
 from ansible_collections.opengeoai.hub.plugins.module_utils._firewall import allowed_problem, parse_port
 from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import MAX_PASSWORD_BYTES, name_problem, rounds_problem
 from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import (
@@ -85,13 +91,6 @@ def named_problem(variable: str, value: t.Any, checks: t.Sequence[t.Callable[[st
     return None
 
 
-def _not_the_superuser(variable: str, value: str) -> None:
-    if value == "postgres":
-        raise ValueError(f'{variable}: "postgres" is the superuser and the database of the server itself; choose another name')
-    if value in ("template0", "template1"):
-        raise ValueError(f'{variable}: "{value}" is what the server copies new databases from; choose another name')
-
-
 def _plain_name(variable: str, value: str) -> None:
     if problem := plain_name_problem(variable, value):
         raise ValueError(problem)
@@ -102,10 +101,10 @@ _TCP_RATES = ("postgres_rate_limit",)
 # What services accept, by variable.
 _ACCEPTED: dict[str, tuple[t.Callable[[str, str], None], ...]] = {
     # The name of a role and of its database.
-    "mlflow_database": (_postgres.check_role_name, _not_the_superuser),
-    "mlflow_auth_database": (_plain_name, _not_the_superuser),
-    "postgres_user": (_postgres.check_role_name, _not_the_superuser),
-    "postgres_database": (_postgres.check_name, _not_the_superuser),
+    "mlflow_database": (_postgres.check_role_name, _postgres.check_not_the_servers),
+    "mlflow_auth_database": (_plain_name, _postgres.check_not_the_servers),
+    "postgres_user": (_postgres.check_role_name, _postgres.check_not_the_servers),
+    "postgres_database": (_postgres.check_name, _postgres.check_not_the_servers),
     "minio_root_user": (_minio.check_root_user,),
     "minio_root_password": (_minio.check_root_password,),
     "mlflow_bucket": (_minio.check_bucket_name,),
@@ -215,12 +214,30 @@ def mlflow_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
             "list only the networks that may, or set mlflow_auth to proxy or native"
         )
     found += [user_problem(variable, name) for variable, name in names]
+    if variables.get("mlflow_enabled") and variables.get("minio_enabled") is False:
+        found += _other_store_problems(variables)
     return [problem for problem in found if problem] + user_problems(variables)
+
+
+def _other_store_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """Problems of MLflow's artifacts in another object store than the hub's."""
+    found = []
+    endpoint = variables.get("mlflow_s3_endpoint")
+    if endpoint == f"https://{variables.get('minio_api_host')}":
+        found.append(
+            f"mlflow_s3_endpoint is {endpoint!r}, the hub's own object store, and minio_enabled is false: "
+            "set it to the URL of another one, or switch MLflow off, too (mlflow_enabled: false)"
+        )
+    if not variables.get("mlflow_s3_secret_key"):
+        found.append("mlflow_s3_secret_key is not set and minio_enabled is false: set it to the key that mlflow_s3_access_key names")
+    return found
 
 
 def backup_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """Problems of where backups go, beside those of how that is written."""
     place = str(variables.get("backup_repository", ""))
+    if place and variables.get("postgres_enabled") is False:
+        return ["backup_repository is set and postgres_enabled is false: a backup begins with the database, so leave one of the two out"]
     if place.startswith("s3:"):
         return [
             f"{name} is not set and backup_repository is in S3: set it to the key that may write there"
@@ -253,6 +270,12 @@ def _engine_root_problem(variable: str, value: t.Any) -> str | None:
     return None if value == "/var/lib/docker" else path_problem(variable, value)
 
 
+def _archive_problem(variable: str, value: t.Any) -> str | None:
+    if isinstance(value, str) and value.startswith("/"):
+        return None
+    return f"{variable} is {value!r}: write the absolute path of an archive on the controller, such as /srv/opengeoai-hub.tar"
+
+
 def _or_local(check: Check) -> Check:
     return lambda variable, value: None if str(value).startswith("file:///") else check(variable, value)
 
@@ -283,6 +306,7 @@ _BY_NAME: t.Mapping[str, Check] = {
     "postgres_memory": _or_empty(memory_problem),
     "postgres_settings": server_settings_problem,
     "postgres_shm_size": size_problem,
+    "stack_bundle": _or_empty(_archive_problem),
     "stack_min_disk_gb": _at_least(0, "10"),
     "stack_min_memory_mb": _at_least(0, "3500"),
     "stack_network_data": network_name_problem,
@@ -368,11 +392,21 @@ def _registry_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     return found
 
 
+def _bundle_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    if not variables.get("stack_bundle") or variables.get("docker_package_source") != "docker":
+        return []
+    return [
+        "docker_package_source is 'docker' and stack_bundle is set, which has the engine of the distribution only: "
+        "set docker_package_source to distribution, or leave stack_bundle out"
+    ]
+
+
 def single_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """The problems that public variables have by themselves, by name."""
     found: list[str | None] = []
+    secrets = extra_service_secrets(variables.get(EXTRA_SERVICES))
     for variable, value in sorted(variables.items()):
-        if variable.endswith(("_password", "_secret_key")) and variable != "docker_registry_password":
+        if (variable.endswith(("_password", "_secret_key")) or variable in secrets) and variable != "docker_registry_password":
             found.append(secret_problem(variable, value, variables.get("mlflow_auth")))
         elif check := _check_of(variable):
             found.append(check(variable, value))
@@ -393,9 +427,13 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """All problems of the public variables: those that they have by themselves, and then those that they have together."""
     extensions = extensions_problem("postgres_extensions", variables.get("postgres_extensions") or (), variables.get("postgres_image"))
     combined = _registry_problems(variables) + source_problems(variables) + access_problems(variables) + mlflow_problems(variables)
-    combined += backup_problems(variables)
-    together = combined + nested_paths(_paths(variables)) + same_values(variables)
-    return single_problems(variables) + ([extensions] if extensions else []) + together
+    combined += backup_problems(variables) + _bundle_problems(variables)
+    extra = variables.get(EXTRA_SERVICES)
+    own = extra_service_problems(extra, variables)
+    # Only of paths that are some.
+    paths = {**_paths(variables), **({} if own else extra_service_paths(extra))}
+    together = combined + nested_paths(paths) + same_values(variables)
+    return single_problems(variables) + ([extensions] if extensions else []) + own + together
 
 
 __all__ = (

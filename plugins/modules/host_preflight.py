@@ -96,10 +96,19 @@ options:
     type: list
     elements: dict
     default: []
+  services:
+    description: Names of the services that are wanted.
+    type: list
+    elements: str
+    default: []
   upgrading:
     description: Whether data of an older PostgreSQL will be brought to the version of the image, so that it is not refused.
     type: bool
     default: false
+  pull:
+    description: Whether an image may be pulled to tell its version. If not, data are looked at once the image is there.
+    type: bool
+    default: true
   run:
     description:
       - Which run this is. It holds the host from now on, until M(opengeoai.hub.stack_health) lets it go.
@@ -134,6 +143,10 @@ cpus:
   type: int
 distribution:
   description: C(ID VERSION_ID) of C(/etc/os-release).
+  returned: always
+  type: str
+architecture:
+  description: Architecture of the host, as Debian names it.
   returned: always
   type: str
 codename:
@@ -182,6 +195,11 @@ engine_api:
   description: Version of the API that the engine speaks, such as C(1.44); empty while no engine runs.
   returned: always
   type: str
+former_services:
+  description: Services that the last run left and that are not in O(services), in the order in which they can be stopped.
+  returned: always
+  type: list
+  elements: str
 settled_containers:
   description: For each container that nobody has touched since a run compared it with what was wanted, the digest of that.
   returned: always
@@ -216,6 +234,7 @@ held_by:
 import concurrent.futures
 import dataclasses
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -223,9 +242,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._bundle import architecture
 from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     UNIT_PROPERTIES,
     Listener,
+    former_services,
     listeners,
     missing_images,
     missing_packages,
@@ -247,6 +268,8 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._upgrade import JOUR
 # pylint: disable=ansible-bad-function
 
 SOCKET = "/run/docker.sock"
+# What the host's tool reads; the last run has written it.
+MANIFEST = "/etc/opengeoai/stack.json"
 TIMEOUT = 60
 SUBNETS = "{{.Name}}{{range .IPAM.Config}} {{.Subnet}}{{end}}"
 
@@ -340,7 +363,7 @@ def cluster_problems(module: AnsibleModule, missing: t.Collection[str]) -> list[
     for one in () if JOURNAL.exists() or not os.path.exists(SOCKET) else module.params["clusters"]:
         image, found, upgrading = one["image"], major_of_data(one["cluster"]), module.params["upgrading"]
         if found and image in missing:
-            if upgrading:
+            if upgrading or not (module.params["pull"] or module.check_mode):
                 continue  # It is looked at again once it is here.
             if module.check_mode:
                 module.warn(f"{image} is not on this host yet, so it is not known whether it reads the data of PostgreSQL {found}")
@@ -411,7 +434,9 @@ def main() -> None:
             "forwarded": {"type": "list", "elements": "str", "default": []},
             "ipv6": {"type": "bool", "default": False},
             "clusters": {"type": "list", "elements": "dict", "default": []},
+            "services": {"type": "list", "elements": "str", "default": []},
             "upgrading": {"type": "bool", "default": False},
+            "pull": {"type": "bool", "default": True},
             "run": {"type": "dict"},
             "gone": {"type": "dict"},
         },
@@ -460,11 +485,13 @@ def main() -> None:
         "memory_mb": memory_mb,
         "cpus": len(os.sched_getaffinity(0)),
         "distribution": distribution,
+        "architecture": architecture(platform.machine()),
         "codename": release.get("VERSION_CODENAME", ""),
         "missing_packages": missing_packages(module.params["packages"], installed_packages()),
         "units_up": units_up(shown_units(module.params["units"])),
         "apparmor": read("/sys/module/apparmor/parameters/enabled").startswith("Y"),
         **engine,
+        "former_services": former_services(read(MANIFEST), module.params["services"]),
         "docker_gid": os.stat(SOCKET).st_gid if os.path.exists(SOCKET) else None,
         "upgrade_interrupted": JOURNAL.exists(),
         "docker_firewall": os.path.exists("/etc/systemd/system/docker.service.d/firewall.conf"),

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
+---
 module: local_ca
 short_description: Make a local certificate authority and keep its server certificate good
 version_added: 1.0.0
@@ -99,6 +100,7 @@ seealso:
 """
 
 EXAMPLES = r"""
+---
 - name: Make sure that the proxy has a certificate
   opengeoai.hub.local_ca:
     path: /etc/opengeoai/traefik/certificates
@@ -112,6 +114,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+---
 ca_pem:
   description: Certificate of the authority, which clients have to trust.
   returned: success

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
+---
 module: minio_buckets
 short_description: Keep buckets and their users in a MinIO container as they are wanted
 version_added: 1.0.0
@@ -98,6 +99,7 @@ seealso:
 """
 
 EXAMPLES = r"""
+---
 - name: Create the bucket of MLflow and the only user that reaches it
   opengeoai.hub.minio_buckets:
     container: minio
@@ -112,6 +114,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+---
 actions:
   description: What was changed, or would be in check mode, in this order. Empty when nothing was.
   returned: success

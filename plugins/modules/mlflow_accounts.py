@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
+---
 module: mlflow_accounts
 short_description: Keep the users and permissions of an MLflow server as they are wanted
 version_added: 1.0.0
@@ -108,6 +109,7 @@ seealso:
 """
 
 EXAMPLES = r"""
+---
 - name: Let Alice change one experiment and read all models
   opengeoai.hub.mlflow_accounts:
     container: mlflow
@@ -122,6 +124,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+---
 actions:
   description: What was changed, or would be in check mode, in this order. Empty when nothing was.
   returned: success

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
+---
 module: postgres_databases
 short_description: Keep roles, databases and extensions in a PostgreSQL container as they are wanted
 version_added: 1.0.0
@@ -109,6 +110,7 @@ seealso:
 """
 
 EXAMPLES = r"""
+---
 - name: Create the database of MLflow and one for geodata
   opengeoai.hub.postgres_databases:
     container: postgres
@@ -126,6 +128,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+---
 actions:
   description: What was changed, or would be in check mode, in this order. Empty when nothing was.
   returned: success

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
+---
 module: secret_files
 short_description: Generate secrets once and keep them, one file each
 version_added: 1.0.0
@@ -118,6 +119,7 @@ seealso:
 """
 
 EXAMPLES = r"""
+---
 - name: Make sure that the secrets exist
   opengeoai.hub.secret_files:
     path: /etc/opengeoai/secrets
@@ -149,6 +151,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+---
 secrets:
   description: The value of every listed secret, by name. In check mode random values for the ones that do not
     exist yet.

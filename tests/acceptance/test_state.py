@@ -12,8 +12,8 @@ from typing import Any
 from .support import ROOT, SERVICES, docker_inspect
 
 PLACES = (
-    "/etc/opengeoai /var/lib/opengeoai* /usr/local/bin/opengeoai* /usr/local/lib/opengeoai* /usr/local/sbin/docker-firewall"
-    " /etc/systemd/system/opengeoai-* /run/opengeoai* /etc/docker /root/.docker/config.json"
+    "/etc/opengeoai /var/cache/opengeoai /var/lib/opengeoai* /usr/local/bin/opengeoai* /usr/local/lib/opengeoai*"
+    " /usr/local/sbin/docker-firewall /etc/systemd/system/opengeoai-* /run/opengeoai* /etc/docker /root/.docker/config.json"
 )
 
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 WANTED = {
     "CHANGELOG.rst",
+    "CONTRIBUTING.md",
     "COPYING",
     "FILES.json",
     "LICENSES",

@@ -213,6 +213,18 @@ def test_every_plugin_is_documented(kind: str) -> None:
         assert kind == "modules" or set(returned) == {"_value"}, name
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "plugins/callback").glob("*.py")))
+def test_every_callback_is_documented(name: str) -> None:
+    plugin = importlib.import_module(f"{COLLECTION}.plugins.callback.{name}")
+    documentation = yaml.safe_load(plugin.DOCUMENTATION)
+    assert (documentation["name"], documentation["type"]) == (name, plugin.CallbackModule.CALLBACK_TYPE)
+    assert f"opengeoai.hub.{name}" == plugin.CallbackModule.CALLBACK_NAME
+    assert {"author", "short_description", "description", "version_added", "notes"} <= set(documentation)
+    for option in documentation["options"].values():
+        assert {"description", "type", "default", "env", "ini"} <= set(option)
+    assert f"opengeoai.hub.{name}" in plugin.EXAMPLES
+
+
 class _Captured(Exception):
     pass
 
@@ -291,7 +303,9 @@ def sources() -> list[str]:
 def test_every_source_has_its_header(path: str) -> None:
     text = (ROOT / path).read_text(encoding="utf-8")
     head = "\n".join(text.splitlines()[:6])
+    # REUSE-IgnoreStart
     assert "# SPDX-License-Identifier: GPL-3.0-or-later" in head
+    # REUSE-IgnoreEnd
     assert "opengeoai.hub contributors" in head
     assert "import " not in text or "from __future__ import annotations" in text
 

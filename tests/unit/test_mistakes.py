@@ -5,24 +5,46 @@
 """Mistakes that people make: each is refused before the host is reached, by a message with the variable, the value and the mend.
 
 The site playbook is run once, on one host for each mistake. No host can be reached: whoever gets past the checks is unreachable.
+
+The page of messages in the documentation is written from the same run: `make messages`.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
 GOOD = {"stack_domain": "hub.example.org", "traefik_certificates": "selfsigned"}
 LETSENCRYPT = {"traefik_certificates": "letsencrypt", "stack_acme_email": "a@example.org"}
 ACME = {"traefik_certificates": "acme", "stack_acme_email": "a@example.org", "traefik_acme_directory": "https://ca.example.org/directory"}
+
+PAGE = ROOT / "docs/docsite/rst/messages.rst"
+PAGE_HEAD = """\
+.. Written by `make messages` from tests/unit/test_mistakes.py; a test keeps it fresh.
+
+.. _ansible_collections.opengeoai.hub.docsite.messages:
+
+Messages and their mends
+========================
+
+A run checks all variables before its first change, and names everything that is wrong at once, each with the variable, the value and the
+mend. This page shows them as they are printed: what stands in the inventory, beside ``stack_domain: hub.example.org`` and
+``traefik_certificates: selfsigned``, and what the run says of it.
+
+Search it for the words behind your message's variable. Each section is about the variables of one role.
+"""
+
+MAPS = {"name": "maps", "image": "docker.io/library/nginx:1.29.3"}
 
 # A name, the variables, and what the message has in it.
 MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
@@ -214,6 +236,12 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     # images
     ("image latest", {"mlflow_image": "ghcr.io/mlflow/mlflow:latest"}, ("mlflow_image is 'ghcr.io/mlflow/mlflow:latest'", "latest")),
     ("image untagged", {"postgres_image": "pgrouting/pgrouting"}, ("postgres_image is 'pgrouting/pgrouting'", "tag")),
+    ("bundle relative", {"stack_bundle": "hub.tar"}, ("stack_bundle is 'hub.tar'", "absolute path", "such as /srv/opengeoai-hub.tar")),
+    (
+        "bundle without Docker's packages",
+        {"stack_bundle": "/srv/hub.tar", "docker_package_source": "docker"},
+        ("docker_package_source is 'docker' and stack_bundle is set", "set docker_package_source to distribution"),
+    ),
     ("image empty", {"traefik_image": ""}, ("traefik_image is ''", "registry/repository:tag")),
     ("image with a space", {"homepage_image": "ghcr.io/x/y: v1"}, ("homepage_image is 'ghcr.io/x/y: v1'", "tag")),
     ("image digest short", {"minio_image": "docker.io/x/y@sha256:abc"}, ("minio_image is 'docker.io/x/y@sha256:abc'", "digest")),
@@ -316,6 +344,75 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         {"docker_package_source": "docker", "docker_repository_url": "download.docker.com"},
         ("docker_repository_url is 'download.docker.com'", "https://"),
     ),
+    # switches
+    (
+        "store off and MLflow on",
+        {"minio_enabled": False},
+        ("mlflow_s3_endpoint is", "minio_enabled is false", "mlflow_s3_secret_key is not set"),
+    ),
+    ("database off and MLflow on", {"postgres_enabled": False}, ("postgres_enabled is false", "'mlflow' needs 'postgres'")),
+    (
+        "database off and backups on",
+        {"postgres_enabled": False, "mlflow_enabled": False, "backup_repository": "/var/backups/hub"},
+        ("backup_repository is set", "postgres_enabled is false"),
+    ),
+    (
+        "store off and an own service with a bucket",
+        {
+            "minio_enabled": False,
+            "mlflow_enabled": False,
+            "stack_extra_services": [
+                {**MAPS, "secrets": [{"name": "maps_key"}], "buckets": [{"name": "maps", "user": "maps", "secret": "maps_key"}]}
+            ],
+        },
+        ("minio_enabled is false", "'maps' needs 'minio'"),
+    ),
+    ("switch as text", {"rustdesk_enabled": "off"}, ("rustdesk_enabled is 'off'", "false")),
+    # services of one's own
+    ("own service without an image", {"stack_extra_services": [{"name": "maps"}]}, ("image", "stack_extra_services")),
+    (
+        "own service with an unknown key",
+        {"stack_extra_services": [{**MAPS, "volumes": ["/a:/b"]}]},
+        ("stack_extra_services", "volumes", "mounts"),
+    ),
+    ("own service as a mapping", {"stack_extra_services": MAPS}, ("stack_extra_services", "list")),
+    ("own service as text", {"stack_extra_services": ["maps"]}, ("stack_extra_services", "maps")),
+    ("own service with a name of ours", {"stack_extra_services": [{**MAPS, "name": "mlflow"}]}, ("two services have one name: mlflow",)),
+    (
+        "own service with an image that is not pinned",
+        {"stack_extra_services": [{**MAPS, "image": "nginx:latest"}]},
+        ("stack_extra_services[0].image is 'nginx:latest'", "a tag other than latest"),
+    ),
+    (
+        "own service with a port of ours",
+        {"stack_extra_services": [{**MAPS, "ports": ["443:8443"]}]},
+        ("443", "'maps'", "'traefik'"),
+    ),
+    (
+        "own service with a host name of ours",
+        {"stack_extra_services": [{**MAPS, "routes": [{"name": "maps", "hosts": ["mlflow.hub.example.org"], "port": 80}]}]},
+        ("mlflow.hub.example.org", "'maps'", "'mlflow'"),
+    ),
+    (
+        "own service with data of ours",
+        {"stack_extra_services": [{**MAPS, "directories": [{"path": "/var/lib/opengeoai/postgres/maps"}]}]},
+        ("stack_extra_services[0].directories[0].path", "postgres_data_dir"),
+    ),
+    (
+        "own service that needs what is not there",
+        {"stack_extra_services": [{**MAPS, "depends_on": ["redis"]}]},
+        ("'maps' depends on 'redis'", "not in this stack"),
+    ),
+    (
+        "own service with the engine's socket",
+        {"stack_extra_services": [{**MAPS, "mounts": [{"source": "/var/run/docker.sock", "target": "/s"}]}]},
+        ("stack_extra_services[0].mounts[0].source is '/var/run/docker.sock'", "socket-proxy"),
+    ),
+    (
+        "own service with a short secret",
+        {"stack_extra_services": [{**MAPS, "secrets": [{"name": "maps_token"}]}], "maps_token": "short"},
+        ("maps_token (not shown) has 5 characters",),
+    ),
     # misspelt
     ("misspelt workers", {"mlfow_workers": 3}, ("mlfow_workers", "did you mean mlflow_workers")),
     ("misspelt domain", {"stack_domian": "x"}, ("stack_domian", "did you mean stack_domain")),
@@ -352,3 +449,37 @@ def test_a_mistake_is_refused(failures: dict[str, Any], name: str, variables: di
     assert failure["message"].startswith("These variables cannot be used, and nothing was changed:\n- ")
     for part in told:
         assert part in failure["message"]
+
+
+def literal(language: str, text: str) -> str:
+    """A block of code in a definition."""
+    lines = (f"        {line}".rstrip() for line in text.splitlines())
+    return "\n".join((f"    .. code-block:: {language}", "", *lines, ""))
+
+
+def page(failures: dict[str, Any]) -> str:
+    """The messages, in sections by the role that the first variable belongs to."""
+    sections: dict[str, list[str]] = {}
+    for name, variables, _told in MISTAKES:
+        message = failures[name]["message"].split("\n", 1)[1]
+        role = next(iter(variables)).partition("_")[0]
+        role = {"mlfow": "mlflow", "socket": "socket_proxy"}.get(role, role)
+        # With an underline at its end a word is a link.
+        title = name.replace("_", r"\_")
+        given = yaml.safe_dump(variables, allow_unicode=True, sort_keys=False, width=120)
+        sections.setdefault(role, []).append("\n".join((title, literal("yaml", given), literal("text", message))))
+    bodies = ("\n".join((role, "-" * len(role), "", *entries)) for role, entries in sorted(sections.items()))
+    return "\n".join((PAGE_HEAD, *bodies)).rstrip() + "\n"
+
+
+def test_the_page_of_messages_is_fresh(failures: dict[str, Any]) -> None:
+    written = page(failures)
+    if os.environ.get("MESSAGES_PAGE"):
+        PAGE.write_text(written, encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == written, "the page is stale: make messages"
+
+
+def test_every_mistake_has_a_name_of_its_own() -> None:
+    # By it the page and the failures are told apart.
+    assert len({name for name, *_rest in MISTAKES}) == len(MISTAKES)
+    assert all(re.fullmatch(r"[\w ,'.-]+", name) for name, *_rest in MISTAKES)

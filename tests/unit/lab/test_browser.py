@@ -28,7 +28,7 @@ def test_missing_packages(
             (tmp_path / name).mkdir()
     monkeypatch.setattr(browser, "PROGRAM", str(tmp_path / "chromium"))
     monkeypatch.setattr(browser, "_FONTS", tmp_path / "fonts")
-    monkeypatch.setattr(browser, "has", {"certutil": certutil}.__getitem__)
+    monkeypatch.setattr(browser, "there", {"certutil": certutil}.__getitem__)
     assert browser.missing_packages() == missing
 
 

@@ -16,6 +16,8 @@ from typing import Any
 
 from .host import BackupError, must, run
 
+# The name in backups of the directory that they lie in; a hub without an object store has none.
+OBJECTS = "objects"
 BATCH = 200
 READY_TIMEOUT = 60.0
 MC = ("mc", "--config-dir", "/tmp/mc")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .host import ASIDE, COMING, BackupError, Config, must, run, write_whole
-from .objects import allow_mc, take_back_changes
+from .objects import OBJECTS, allow_mc, take_back_changes
 from .postgres import WAL_MOUNT, Postgres
 from .restic import Restic
 from .snapshots import choose, name_of
@@ -128,10 +128,11 @@ def restore(config: Config, source: str, wanted: str, moment: datetime | None, c
         postgres.wait_recovered()
         for setting in ("restore_command", "recovery_target_timeline", "recovery_target_time", "recovery_target_action"):
             postgres.query(f"ALTER SYSTEM RESET {setting}")
-        must("docker", "start", "minio")
-        allow_mc("minio")
-        take_back_changes("minio", moment or frozen_at(about))
-        must("docker", "exec", "minio", "rm", "-r", "/tmp/mc")
+        if OBJECTS in config.directories:
+            must("docker", "start", "minio")
+            allow_mc("minio")
+            take_back_changes("minio", moment or frozen_at(about))
+            must("docker", "exec", "minio", "rm", "-r", "/tmp/mc")
     except BaseException as exc:
         take_back(config)
         # As at boot: the host is held by this very program.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .host import BackupError, Config, must, run
-from .objects import allow_mc, list_objects, read_objects, take_back_changes
+from .objects import OBJECTS, allow_mc, list_objects, read_objects, take_back_changes
 from .postgres import ANY_TABLE, Postgres
 from .restic import Restic
 from .restore import fetch, frozen_at
@@ -98,11 +98,13 @@ def verify(config: Config, wanted: str) -> str:
             uris = postgres.query(NAMED, config.mlflow["database"]).splitlines() if config.mlflow else []
         before, after = about["counts"]
         wrong = wrong_counts(before, after, counts)
-        with twin("minio", about["pairs"]) as name:
-            allow_mc(name)
-            take_back_changes(name, frozen_at(about))
-            objects = list_objects(name)
-            wrong += read_objects(name, objects)
+        objects: list[dict[str, Any]] = []
+        if OBJECTS in config.directories:
+            with twin("minio", about["pairs"]) as name:
+                allow_mc(name)
+                take_back_changes(name, frozen_at(about))
+                objects = list_objects(name)
+                wrong += read_objects(name, objects)
         if config.mlflow:
             bucket = config.mlflow["bucket"]
             keys = [one["key"].removeprefix(f"{bucket}/") for one in objects if one["key"].startswith(f"{bucket}/")]

@@ -55,7 +55,7 @@ def test_nothing_adds_up_to_nothing() -> None:
     }
     manifest = {"services": [], "routes": [], "urls": {}, "credentials": {}, "public_files": {}}
     secrets = {"secrets": [DIGEST_KEY, BACKUP_PASSWORD], "secret_groups": KINDS, "secret_owners": {}}
-    assert catalogue([]) == {**empty, **secrets, "bucket_users": [], "manifest": manifest, "upgrades": []}
+    assert catalogue([]) == {**empty, **secrets, "backups": {}, "bucket_users": [], "manifest": manifest, "upgrades": []}
 
 
 STACK = [
@@ -85,6 +85,7 @@ STACK = [
         databases=[{"name": "gis", "owner": "web", "password_secret": "web_db", "extensions": ["postgis"]}],
         buckets=[{"name": "maps", "user": "db", "secret": "other"}],
         public_files={"key": "/srv/db/key.pub"},
+        backup={"db": "/srv/db"},
         routes=[route("db", "db.a.org", protocol="tcp", entrypoint="postgres", port=5432, allowed_networks=["192.0.2.0/24"])],
         start_timeout=9,
         stop_timeout=8,
@@ -119,6 +120,7 @@ def test_catalogue() -> None:
             "web_passwords": ["web_password"],
         },
         "secret_owners": {"db": ["shared"], "web": ["web_password", "shared", "web_password_salt"]},
+        "backups": {"db": "/srv/db"},
         "directories": [
             {"path": "/srv/db", "owner": "5", "group": "6", "mode": "0700"},
             # Only root and the service itself look into its configuration.
@@ -250,6 +252,32 @@ FAILURES: list[tuple[list[dict[str, Any]], str]] = [
         [service("a", routes=[route("a", "x.org")]), service("b", routes=[route("b", "x.org", entrypoint="websecure")])],
         "the host name x.org is used by both 'a' and 'b'; change one of them",
     ),
+    (
+        [service("web", depends_on=["db"]), service("db", enabled=False)],
+        "db_enabled is false, and service 'web' needs 'db': set it to true, or switch the other off, too",
+    ),
+    (
+        [service("web", buckets=[{"name": "a", "user": "me", "secret": "mine"}]), service("minio", enabled=False)],
+        "minio_enabled is false, and service 'web' needs 'minio': set it to true, or switch the other off, too",
+    ),
+    (
+        [service("a", backup={"data": "/srv/a"}), service("b", backup={"data": "/srv/b"})],
+        "the name data in backups is used by both 'a' and 'b'; change one of them",
+    ),
+    (
+        [
+            service("a", databases=[{"name": "a", "owner": "me", "password_secret": "mine"}]),
+            service("b", databases=[{"name": "b", "owner": "me", "password_secret": "yours"}]),
+        ],
+        "the role me has two passwords, 'mine' and 'yours'; give each service one of its own",
+    ),
+    (
+        [
+            service("a", buckets=[{"name": "a", "user": "me", "secret": "mine"}]),
+            service("b", buckets=[{"name": "b", "user": "me", "secret": "yours"}]),
+        ],
+        "the user me of the object store has two passwords, 'mine' and 'yours'; give each service one of its own",
+    ),
 ]
 
 
@@ -257,6 +285,10 @@ FAILURES: list[tuple[list[dict[str, Any]], str]] = [
 def test_catalogue_refuses(services: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         catalogue(services)
+
+
+def test_what_is_switched_off_does_not_count() -> None:
+    assert catalogue([*STACK, service("off", enabled=False, ports=["80:80"], depends_on=["nobody"])]) == catalogue(STACK)
 
 
 def test_one_host_name_may_serve_several_paths_and_protocols() -> None:

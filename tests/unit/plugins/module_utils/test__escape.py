@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.opengeoai.hub.plugins.module_utils._escape import dynamic_file, has_unprintable, pgpass_field
+from ansible_collections.opengeoai.hub.plugins.module_utils._escape import dynamic_file, has_unprintable, is_one_line, pgpass_field
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,14 @@ def test_libpq_reads_what_was_written(values: list[str]) -> None:
 )
 def test_has_unprintable(text: str, expected: bool) -> None:
     assert has_unprintable(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("", True), ("ü {{ $x }}", True), ("a\tb\u2028c", True), ("a\nb", False), ("a\r", False), ("\0a", False)],
+)
+def test_is_one_line(text: str, expected: bool) -> None:
+    assert is_one_line(text) is expected
 
 
 def test_dynamic_file() -> None:

@@ -25,6 +25,7 @@ LIST = f"Available are {', '.join(AVAILABLE)}"
         # A mirror of it has the same.
         (["timescaledb"], MIRRORED, f"v has 'timescaledb', which the image does not have: {LIST}"),
         (["timescaledb"], "docker.io/example/postgres:17", None),
+        (["timescaledb"], "docker.io/zalando/postgres:17", None),
         (["timescaledb"], None, None),
         (["post gis"], None, "v has 'post gis', which is no name of an extension: write one such as postgis"),
         ([7], USUAL, "v has 7, which is no name of an extension: write one such as postgis"),

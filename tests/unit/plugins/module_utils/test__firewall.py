@@ -52,7 +52,12 @@ def test_firewall_rules(ports: list[tuple[int, str]], allowed: dict[Any, list[st
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [(443, [(443, "tcp"), (443, "udp")]), ("443", [(443, "tcp"), (443, "udp")]), ("443/tcp", [(443, "tcp")]), ("53/udp", [(53, "udp")])],
+    [
+        (443, [(443, "tcp"), (443, "udp")]),
+        ("443", [(443, "tcp"), (443, "udp")]),
+        ("443/tcp", [(443, "tcp")]),
+        ("65535/udp", [(65535, "udp")]),
+    ],
 )
 def test_parse_port(text: Any, expected: list[tuple[int, str]]) -> None:
     assert parse_port(text) == expected

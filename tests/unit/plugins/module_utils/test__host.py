@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._host import (
     Listener,
+    former_services,
     listeners,
     missing_images,
     missing_packages,
@@ -166,6 +168,30 @@ PRESENT = ["traefik:v3", f"traefik@{DIGEST}", "mirror:5000/library/haproxy:3.2",
 )
 def test_missing_images(image: str, missing: bool) -> None:
     assert missing_images([image], PRESENT) == ([image] if missing else [])
+
+
+def manifest(**needs: list[str]) -> str:
+    """What the last run left: services, and what each needs."""
+    return json.dumps({"services": [{"name": name, "depends_on": needed} for name, needed in needs.items()]})
+
+
+@pytest.mark.parametrize(
+    ("left", "wanted", "expected"),
+    [
+        ("", ["a"], []),
+        ("{}", ["a"], []),
+        ("[1]", ["a"], []),
+        ('{"services": [3]}', ["a"], []),
+        (manifest(a=[], b=["a"]), ["a", "b"], []),
+        (manifest(a=[], b=["a"]), ["a"], ["b"]),
+        # What needs another is stopped before it.
+        (manifest(a=[], b=["a"], c=["b"]), [], ["c", "b", "a"]),
+        (manifest(a=["c"], b=["a"], c=[]), ["a"], ["b", "c"]),
+        (manifest(a=["b"], b=["a"]), [], ["a", "b"]),
+    ],
+)
+def test_former_services(left: str, wanted: list[str], expected: list[str]) -> None:
+    assert former_services(left, wanted) == expected
 
 
 HERE = ["203.0.113.7", "172.17.0.1", "127.0.0.1", "fe80::1%eth0", "8.8.4.4"]

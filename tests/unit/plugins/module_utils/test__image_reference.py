@@ -20,6 +20,7 @@ PARSED: list[tuple[str, tuple[str, str, str | None, str | None]]] = [
     ("docker.io/traefik:v3", ("docker.io", "library/traefik", "v3", None)),
     ("docker.io/library/traefik:v3", ("docker.io", "library/traefik", "v3", None)),
     ("ghcr.io/mlflow/mlflow:v3.17.2-full", ("ghcr.io", "mlflow/mlflow", "v3.17.2-full", None)),
+    ("bitnami/redis:7", ("docker.io", "bitnami/redis", "7", None)),
     ("localhost/web:1", ("localhost", "web", "1", None)),
     ("localhost:5000/web:1", ("localhost:5000", "web", "1", None)),
     ("mirror:5000/a/b/c:1", ("mirror:5000", "a/b/c", "1", None)),

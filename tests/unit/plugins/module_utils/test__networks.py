@@ -69,6 +69,7 @@ def test_rate_problem(value: Any, expected: str | None) -> None:
     [
         ({}, None),
         ({"connections": 1}, None),
+        ({"connections": 50}, None),
         (50, "v is 50: write a mapping, such as {connections: 50}, or {} for no limit"),
         ({"average": 10, "burst": 100}, "v has the unknown key 'average'; known are connections, such as in {connections: 50}"),
         ({"connections": 0}, "v has connections 0: write how many one address may have open at a time, 1 or more"),

@@ -28,19 +28,20 @@ def test_with_values(values: list[Any], expected: list[dict[str, Any]]) -> None:
     assert with_values([{"name": "a"}, {"name": "b", "length": 3}], values) == expected
 
 
-def test_with_values_refuses() -> None:
-    with pytest.raises(ValueError, match=r"^there are 1 secrets and 2 values$"):
-        with_values([{"name": "a"}], ["", ""])
+@pytest.mark.parametrize(("secrets", "values"), [(1, 2), (2, 1)])
+def test_with_values_refuses(secrets: int, values: int) -> None:
+    with pytest.raises(ValueError, match=rf"^there are {secrets} secrets and {values} values$"):
+        with_values([{"name": "a"}] * secrets, [""] * values)
 
 
 def test_with_secrets() -> None:
-    assert with_secrets([{"name": "maps", "secret": "s"}, {"name": "x", "secret": "s"}], {"s": "v"}, "password") == [
+    assert with_secrets([{"name": "maps", "secret": "s"}, {"secret": "s", "user": "x"}], {"s": "v"}, "password") == [
         {"name": "maps", "password": "v"},
-        {"name": "x", "password": "v"},
+        {"user": "x", "password": "v"},
     ]
 
 
 def test_with_secrets_refuses() -> None:
     message = "the secret 't' is used and not declared; add it to the 'secrets' of the service that needs it"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        with_secrets([{"secret": "s"}, {"secret": "t"}], {"s": "v"}, "password")
+        with_secrets([{"secret": "s"}, {"secret": "t"}, {"secret": "u"}], {"s": "v"}, "password")

@@ -57,7 +57,10 @@ BUCKET = {"name": "b", "user": "b", "secret": "bucket"}
     [
         ({}, True),
         ({"files": [{"name": "f", "content": "x"}]}, True),
+        ({"files": [{"name": "f", "content": "x"}], "enabled": False}, False),
         ({"files": [{"name": "f", "template": "f.j2"}]}, False),
+        ({"files": [{"name": "f", "template": "/home/me/f.j2"}, {"name": "g", "file": "/home/me/g"}]}, True),
+        ({"files": [{"name": "f", "template": "/home/me/f.j2"}, {"name": "g", "file": "g"}]}, False),
         ({"files": [{"name": "f", "template": "f.j2"}], "role": "maps"}, True),
         ({"files": [{"name": "f", "secret": "other"}], "databases": [DATABASE]}, True),
         ({"files": [{"name": "f", "secret": "database"}], "databases": [DATABASE]}, False),

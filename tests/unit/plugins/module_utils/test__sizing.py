@@ -24,6 +24,20 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._sizing import (
     ("memory_mb", "cpus", "expected"),
     [
         (
+            512,
+            6,
+            {
+                "shared_buffers": "128MB",
+                "effective_cache_size": "256MB",
+                "maintenance_work_mem": "64MB",
+                "work_mem": "4MB",
+                "max_worker_processes": "6",
+                "max_parallel_workers": "6",
+                "max_parallel_workers_per_gather": "3",
+                "max_wal_size": "1024MB",
+            },
+        ),
+        (
             1024,
             1,
             {
@@ -71,6 +85,10 @@ def test_postgres_settings(memory_mb: int, cpus: int, expected: dict[str, str]) 
     assert postgres_settings(memory_mb, cpus) == {**expected, "max_connections": "100", "random_page_cost": "1.1"}
 
 
+def test_the_smallest_host_has_settings() -> None:
+    assert postgres_settings(1, 1)["shared_buffers"] == "128MB"
+
+
 @given(st.integers(min_value=1024, max_value=2**21), st.integers(min_value=1, max_value=256))
 def test_postgres_leaves_most_of_the_memory_to_others(memory_mb: int, cpus: int) -> None:
     settings = {key: int(value[:-2]) for key, value in postgres_settings(memory_mb, cpus).items() if value.endswith("MB")}
@@ -94,7 +112,10 @@ def test_postgres_arguments(settings: dict[str, Any] | None, expected: str) -> N
 @pytest.mark.parametrize(
     ("memory_mb", "cpus", "expected"),
     [
+        (1, 1, 1),
         (1024, 8, 1),
+        (2552, 8, 1),
+        (2560, 8, 2),
         (4096, 2, 5),
         (3500, 1, 3),
         (3500, 8, 3),
@@ -105,12 +126,13 @@ def test_postgres_arguments(settings: dict[str, Any] | None, expected: str) -> N
     ],
 )
 def test_mlflow_workers(memory_mb: int, cpus: int, expected: int) -> None:
-    assert mlflow_workers(memory_mb, cpus) == expected
+    # A whole number, which becomes an argument of a program.
+    assert str(mlflow_workers(memory_mb, cpus)) == str(expected)
 
 
 @pytest.mark.parametrize(
     ("memory_mb", "expected"),
-    [(100, "1024m"), (1900, "1024m"), (3900, "1792m"), (4096, "2048m"), (4607, "2048m"), (24576, "12288m")],
+    [(1, "1024m"), (100, "1024m"), (1900, "1024m"), (3900, "1792m"), (4096, "2048m"), (4607, "2048m"), (24576, "12288m")],
 )
 def test_store_memory(memory_mb: int, expected: str) -> None:
     assert store_memory(memory_mb) == expected
@@ -130,16 +152,21 @@ def test_mlflow_memory(arguments: tuple[Any, ...], expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "message"),
-    [(store_memory, "memory_mb is 0; it must be positive"), (mlflow_memory, "workers is 0; it must be positive")],
+    ("function", "value", "message"),
+    [
+        (store_memory, 0, "memory_mb is 0; it must be positive"),
+        (store_memory, -2048, "memory_mb is -2048; it must be positive"),
+        (mlflow_memory, 0, "workers is 0; it must be positive"),
+        (mlflow_memory, -2, "workers is -2; it must be positive"),
+    ],
 )
-def test_limits_are_of_something(function: Any, message: str) -> None:
+def test_limits_are_of_something(function: Any, value: int, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        function(0)
+        function(value)
 
 
 @pytest.mark.parametrize("function", [postgres_settings, postgres_arguments, mlflow_workers])
-@pytest.mark.parametrize(("memory_mb", "cpus"), [(0, 2), (-1, 2), (4096, 0)])
+@pytest.mark.parametrize(("memory_mb", "cpus"), [(0, 2), (-1, 2), (4096, 0), (4096, -1)])
 def test_sizes_must_be_positive(function: Any, memory_mb: int, cpus: int) -> None:
     message = f"memory_mb is {memory_mb} and cpus is {cpus}; both must be positive"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

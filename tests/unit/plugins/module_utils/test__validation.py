@@ -214,6 +214,19 @@ GOOD: dict[str, Any] = {
         ({}, []),
         # Without Let's Encrypt nobody needs an address, and any name will do.
         ({"traefik_certificates": "selfsigned", "stack_acme_email": None, "stack_domain": "hub"}, []),
+        ({"stack_bundle": "", "docker_package_source": "docker"}, []),
+        ({"stack_bundle": "/srv/hub.tar", "docker_package_source": "distribution"}, []),
+        (
+            {"stack_bundle": "/srv/hub.tar", "docker_package_source": "docker"},
+            [
+                "docker_package_source is 'docker' and stack_bundle is set, which has the engine of the distribution only: "
+                "set docker_package_source to distribution, or leave stack_bundle out"
+            ],
+        ),
+        (
+            {"stack_bundle": 7},
+            ["stack_bundle is 7: write the absolute path of an archive on the controller, such as /srv/opengeoai-hub.tar"],
+        ),
         (
             {"docker_registry_ca_file": "/ca.pem"},
             ["stack_registry is not set and docker_registry_ca_file is: set stack_registry to the registry with that CA"],

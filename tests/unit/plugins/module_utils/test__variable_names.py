@@ -39,6 +39,14 @@ def test_all_that_are_misspelt_are_told_in_order() -> None:
     assert [one.split()[0] for one in misspelt(["stack_domian", "mlfow_workers"], KNOWN)] == ["mlfow_workers", "stack_domian"]
 
 
+def test_what_is_passed_over_hides_nothing() -> None:
+    assert [one.split()[0] for one in misspelt(["_mlflow_workers", "ansible_user", "mlfow_workers"], KNOWN)] == ["mlfow_workers"]
+
+
+def test_one_meaning_is_guessed() -> None:
+    assert len(misspelt(["mlflow_hos"], ["mlflow_host", "mlflow_hosts"])) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [("mlflow_authentication", True), ("mlflow_workers", False), ("vault_mlflow_team", False), ("mlflows", False), ("docker_users", False)],

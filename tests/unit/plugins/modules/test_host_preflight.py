@@ -55,6 +55,10 @@ UNPULLED = (
         (False, "echo manifest unknown >&2; exit 1", {}, UNPULLED, False),
         # A check pulls nothing.
         (False, "touch {pulled}", {"_ansible_check_mode": True}, "", True),
+        # What a bundle will bring is looked at once it is here.
+        (False, "touch {pulled}", {"pull": False}, "", False),
+        (False, "touch {pulled}", {"pull": False, "_ansible_check_mode": True}, "", True),
+        (True, "touch {pulled}", {"pull": False}, MESSAGE, False),
         (True, "touch {pulled}", {"upgrading": True}, "", False),
         (False, "touch {pulled}", {"upgrading": True}, "", False),
     ],

@@ -1,0 +1,19 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How Sphinx renders the site that tools/docs gathers."""
+
+from __future__ import annotations
+
+project = "opengeoai.hub"
+copyright = "opengeoai.hub contributors"
+extensions = ["myst_parser", "sphinx_antsibull_ext"]
+html_theme = "furo"
+html_title = "opengeoai.hub"
+pygments_style = "ansible"
+
+# Links in Markdown are to headings as GitHub names them.
+myst_heading_anchors = 4
+# Files that are no pages, such as scripts; tests/unit/test_links.py checks that they are there.
+suppress_warnings = ["myst.xref_missing", "myst.header"]

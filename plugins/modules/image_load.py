@@ -1,0 +1,109 @@
+#!/usr/bin/python
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: image_load
+short_description: Load images from a bundle
+author: opengeoai.hub contributors (@opengeoai)
+version_added: 1.0.0
+description:
+  - Hands the images of a bundle to the Docker engine, without unpacking the bundle, and fails if the engine then has others than the
+    manifest of the bundle says.
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+options:
+  path:
+    description: The bundle, on the host.
+    type: path
+    required: true
+  images:
+    description: What the manifest says of the images that are wanted, as M(opengeoai.hub.bundle_check) returns it.
+    type: list
+    elements: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+---
+- name: Load the images
+  opengeoai.hub.image_load:
+    path: /var/cache/opengeoai/bundle.tar
+    images: "{{ bundle.images }}"
+"""
+
+RETURN = r"""
+---
+loaded:
+  description: References of O(images).
+  returned: success
+  type: list
+  elements: str
+"""
+
+import contextlib
+import json
+import shutil
+import subprocess
+import tarfile
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._bundle import IMAGES, loaded_problems
+from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import renewing
+
+# AnsibleModule.run_command would hold all images in memory.
+# pylint: disable=ansible-bad-function
+
+
+def load(path: str) -> str:
+    """Load what a bundle has, and return what went wrong."""
+    with tarfile.open(path, "r:") as archive:
+        content = archive.extractfile(IMAGES)
+        command = ["docker", "load", "--quiet"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as loading:
+            # One that ends before it has read all says itself why.
+            with contextlib.suppress(BrokenPipeError):
+                shutil.copyfileobj(t.cast("t.IO[bytes]", content), t.cast("t.IO[bytes]", loading.stdin), 1 << 20)
+            _output, errors = loading.communicate()
+    return errors.decode().strip() or f"docker ended with {loading.returncode}" if loading.returncode else ""
+
+
+def inspect(references: t.Sequence[str]) -> list[dict[str, t.Any]]:
+    """What the engine says of those images that it has."""
+    done = subprocess.run(["docker", "image", "inspect", *references], capture_output=True, text=True, check=False)
+    found: list[dict[str, t.Any]] = json.loads(done.stdout or "[]")
+    return found
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={"path": {"type": "path", "required": True}, "images": {"type": "list", "elements": "dict", "required": True}},
+        supports_check_mode=True,
+    )
+    images: list[dict[str, t.Any]] = module.params["images"]
+    references = [image["reference"] for image in images]
+    if module.check_mode:
+        module.exit_json(changed=bool(images), loaded=references)
+    # A slow disk is no reason to take the run for gone.
+    with renewing():
+        error = load(module.params["path"])
+    problems = [error] if error else loaded_problems(images, inspect(references))
+    if problems:
+        module.fail_json(msg="The images could not be loaded:\n- " + "\n- ".join(problems))
+    module.exit_json(changed=bool(images), loaded=references)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Pages lead to what is there, and name what exists."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import COMMAND_VARIABLES, known_variables
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDES = ROOT / "docs/docsite/rst"
+LISTED = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.md"], cwd=ROOT, check=True, capture_output=True, text=True)
+PAGES = sorted(path for path in LISTED.stdout.split() if (ROOT / path).is_file())
+LABEL = "ansible_collections.opengeoai.hub.docsite."
+
+
+def prose(text: str) -> str:
+    """The text without its blocks of code."""
+    return re.sub(r"^(```+).*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    found: set[str] = set()
+    for heading in re.findall(r"^#+ +(.+?) *$", prose(text), re.MULTILINE):
+        shown = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
+        plain = "".join(sign for sign in shown if sign in " -_" or unicodedata.category(sign)[0] in "LNM").replace(" ", "-")
+        number = 0
+        while (anchor := f"{plain}-{number}" if number else plain) in found:
+            number += 1
+        found.add(anchor)
+    return found
+
+
+def broken(page: Path) -> Iterator[str]:
+    """The links of a page of Markdown that lead nowhere in this repository."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", prose(page.read_text(encoding="utf-8")))):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
+            yield link
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("# One\n## Two words\n", {"one", "two-words"}),
+        ("## What it's, and `why_so`\n", {"what-its-and-why_so"}),
+        ("# A\n# A\n", {"a", "a-1"}),
+        ("```sh\n# no heading\n```\n", set()),
+        ("# See [this](that.md)\n", {"see-this"}),
+    ],
+)
+def test_anchors_are_those_of_the_forge(text: str, found: set[str]) -> None:
+    assert anchors(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("[a](other.md) [b](other.md#here) [c](#top) [d](https://example.org/x)\n# Top\n", []),
+        ("[a](missing.md) [b](other.md#there) [c](#bottom)", ["missing.md", "other.md#there", "#bottom"]),
+        ("```\n[a](missing.md)\n```\n`[b](missing.md)`", []),
+    ],
+)
+def test_a_link_that_leads_nowhere_is_found(text: str, found: list[str], tmp_path: Path) -> None:
+    (tmp_path / "other.md").write_text("# Here\n")
+    (tmp_path / "page.md").write_text(text)
+    assert list(broken(tmp_path / "page.md")) == found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    assert list(broken(ROOT / page)) == []
+
+
+def guides() -> list[Path]:
+    return sorted(GUIDES.glob("*.rst"))
+
+
+@pytest.mark.parametrize("guide", guides(), ids=lambda path: path.stem)
+def test_links_of_a_guide_lead_somewhere(guide: Path) -> None:
+    text = guide.read_text(encoding="utf-8")
+    assert [name for name in re.findall(r":doc:`/([^`]+)`", text) if not (ROOT / f"{name}.md").is_file()] == []
+    named = re.findall(r":ref:`(?:[^`<]*<)?([^`>]+)>?`", text)
+    assert [name for name in named if not (GUIDES / f"{name.removeprefix(LABEL)}.rst").is_file()] == []
+    assert f".. _{LABEL}{guide.stem}:" in text
+
+
+def test_every_guide_is_in_the_contents_once() -> None:
+    sections = yaml.safe_load((ROOT / "docs/docsite/extra-docs.yml").read_text())["sections"]
+    assert sorted(name for section in sections for name in section["toctree"]) == [path.stem for path in guides()]
+
+
+@pytest.mark.parametrize("guide", guides(), ids=lambda path: path.stem)
+def test_a_guide_names_variables_that_exist(guide: Path) -> None:
+    roles = "|".join(path.name for path in (ROOT / "roles").iterdir())
+    named = set(re.findall(rf"``((?:{roles})_[a-z_]+)``", guide.read_text(encoding="utf-8")))
+    assert sorted(named - {*known_variables(), *COMMAND_VARIABLES}) == []
