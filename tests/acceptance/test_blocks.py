@@ -8,17 +8,15 @@ Runs of playbooks that change a hub have tests of their own; tests/unit/test_blo
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.blocks import ROOT, blocks
 
-from .support import Outside, Psql, Site, client_environment, wait_until
+from .support import Outside, Psql, Site, client_environment
 
 EXAMPLE = "hub.example.org"
 
@@ -60,53 +58,3 @@ def test_a_playbook_looks_at_the_hub_as_shown(line: str, site: Site, vm: str) ->
     done = site.run(*(word.replace(EXAMPLE, vm) for word in words), playbook=playbook)
     assert done.returncode == 0, done.output[-3000:]
     assert done.changed == 0
-
-
-@pytest.fixture
-def old(host: Any, info: dict[str, Any], domain: str, superuser: Callable[..., str]) -> Iterator[dict[str, str]]:
-    """What the compose setup has: a database with the extensions, and a store with a bucket, here on the hub's own machine."""
-    settings = {
-        "POSTGRES_USER": "postgres",
-        "POSTGRES_DB": "acceptance_old",
-        "MINIO_ROOT_USER": "olduser",
-        "MINIO_ROOT_PASSWORD": "oldpassword",
-        "MINIO_BUCKET_NAME": "acceptance-old",
-    }
-    image = host.check_output("docker inspect minio --format '{{.Config.Image}}'").strip()
-    store = "docker run --detach --name old-minio --env MINIO_ROOT_USER=olduser --env MINIO_ROOT_PASSWORD=oldpassword"
-    alias = "mc alias set old http://localhost:9000 olduser oldpassword"
-    fill = f"{alias} && mc mb --ignore-existing old/acceptance-old && echo tile | mc pipe old/acceptance-old/a/b.txt"
-    try:
-        host.check_output(f"{store} --add-host minio-api.{domain}:{info['address']} --entrypoint minio {image} server /tmp/store")
-        superuser("CREATE DATABASE acceptance_old")
-        for extension in ("postgis", "hstore", "postgis_topology", "postgis_raster", "pgrouting"):
-            superuser(f"CREATE EXTENSION {extension}", "acceptance_old")
-        superuser("CREATE TABLE acceptance_roads AS SELECT 1 AS id, 'SRID=4326;POINT(1 2)'::geometry AS place", "acceptance_old")
-        wait_until(lambda: host.run(f"docker exec old-minio sh -c {shlex.quote(fill)}").rc == 0, 30, "the old store")
-        yield settings
-    finally:
-        host.run("docker rm --force --volumes old-minio")
-        superuser("DROP DATABASE IF EXISTS acceptance_old WITH (FORCE)")
-        superuser("DROP TABLE IF EXISTS acceptance_roads", "gis")
-        host.run("rm -rf /root/acceptance-move")
-
-
-def test_data_are_moved_as_shown(
-    host: Any, old: dict[str, str], info: dict[str, Any], domain: str, psql: Psql, superuser: Callable[..., str]
-) -> None:
-    dump, restore, mirror = (shown("upstream.rst", "console", words) for words in ("pg_dump", "pg_restore", "mc mirror"))
-    mirror = mirror.replace("docker exec minio mc", "docker exec old-minio mc --insecure").replace(EXAMPLE, domain)
-    password = info["credentials"]["minio"]["password"]
-    settings = "".join(f"{name}={value}\n" for name, value in old.items())
-    script = f"set -eu; mkdir -p /root/acceptance-move; cd /root/acceptance-move; printf %s {shlex.quote(settings)} > .env\n"
-    try:
-        host.check_output(f"bash -c {shlex.quote(script + dump + restore)}")
-        assert psql("SELECT id, ST_AsText(place) FROM acceptance_roads") == "1|POINT(1 2)"
-        assert superuser("SELECT tableowner FROM pg_tables WHERE tablename = 'acceptance_roads'", "gis") == psql.user
-        said = host.check_output(f"bash -c {shlex.quote(script + f'HUB_PASSWORD={shlex.quote(password)}' + chr(10) + mirror)}")
-        # The comparison at the end has nothing to say.
-        assert "differ" not in said
-        moved = json.loads(host.check_output("docker exec old-minio mc --insecure --json ls --recursive hub/acceptance-old"))
-        assert moved["key"] == "a/b.txt"
-    finally:
-        host.run("docker exec old-minio mc --insecure rb --force hub/acceptance-old")
