@@ -87,7 +87,7 @@ def check_ssh(words: list[str], _directory: Path) -> None:
 
 
 def check_docker(words: list[str], _directory: Path) -> None:
-    # tests/acceptance/test_blocks.py runs them all.
+    # Only what they are about: nothing runs them.
     assert words[0] == "exec"
     assert {"postgres", "minio"} & set(words)
 
