@@ -328,8 +328,14 @@ class SiteRun:
     def changed(self) -> int:
         """The number in the recap."""
         _, found, rest = self.output.rpartition("changed=")
-        assert found, self.output[-3000:]
+        assert found, self.complaint
         return int(rest.split()[0])
+
+    @property
+    def complaint(self) -> str:
+        """What is worth reading of a run that failed: the task that did first, or else the last one, and what follows."""
+        failed = self.output.find("\nfatal: [")
+        return self.output[self.output.rfind("\nTASK [", 0, failed if failed >= 0 else None) + 1 :][:3000]
 
 
 @dataclass(frozen=True)
@@ -432,7 +438,7 @@ class Site:
     def converge(self, *arguments: str, playbook: str = "site.yml", watch: bool = False, callback: str = "default") -> SiteRun:
         """A run that must succeed."""
         done = self.run(*arguments, playbook=playbook, watch=watch, callback=callback)
-        assert done.returncode == 0, done.output[-6000:]
+        assert done.returncode == 0, done.complaint
         return done
 
     def _journal_cursor(self) -> str:
