@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from lab import acme, engine, host, images, inventory, machine, registry, summary, tools
 from lab.settings import NETWORK, STATE_DIR, SUITES, LabError, check_name
@@ -36,7 +37,14 @@ def supply(machines: Sequence[str]) -> registry.Registry | None:
     return None
 
 
-def up(name: str, debian: str, with_acme: bool = False, variables: Sequence[str] = (), address: str | None = None) -> None:
+def up(
+    name: str,
+    debian: str,
+    with_acme: bool = False,
+    variables: Sequence[str] = (),
+    address: str | None = None,
+    host_vars: Sequence[Path] = (),
+) -> None:
     """A machine that answers, and all that it needs around it."""
     engine.ensure_engine()
     existing = machine.release(name)
@@ -53,7 +61,7 @@ def up(name: str, debian: str, with_acme: bool = False, variables: Sequence[str]
     if with_acme:
         acme.publish(name)
         more.update(acme.start(name).variables)
-    say(f"inventory: {inventory.write(name, there, more)}")
+    say(f"inventory: {inventory.write(name, there, more, host_vars)}")
 
 
 def purge() -> None:
@@ -89,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--debian", choices=sorted(SUITES), default=None, help="release (13, or that of the existing machine)")
     make.add_argument("--acme", action="store_true", help="let its certificates come from an ACME server beside it")
     make.add_argument("--set", action="append", default=[], metavar="VARIABLE=VALUE", dest="variables", help="a variable of its inventory")
+    make.add_argument("--host-vars", action="append", default=[], metavar="FILE", type=Path, help="a file of variables of its inventory")
     make.add_argument("--address", help="such as that of the machine that it replaces")
     add("down", "Remove a machine and its data.")
     add("reboot", "Reboot a machine in an orderly way.")
@@ -115,7 +124,10 @@ def command_line(arguments: Sequence[str]) -> int:
         wrong = [one for one in given.variables if not one.partition("=")[0].isidentifier() or "=" not in one]
         if wrong:
             raise LabError(f"--set {wrong[0]}: write VARIABLE=VALUE")
-        up(given.name, given.debian or _existing_release(given.name) or "13", given.acme, given.variables, given.address)
+        if absent := [path for path in given.host_vars if not path.is_file()]:
+            raise LabError(f"--host-vars {absent[0]}: there is no such file")
+        debian = given.debian or _existing_release(given.name) or "13"
+        up(given.name, debian, given.acme, given.variables, given.address, given.host_vars)
         return 0
     if given.command == "engine":
         engine.ensure_engine()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lab import images
@@ -45,10 +45,16 @@ def group_variables(name: str, registry: Registry | None) -> dict[str, str]:
     return values
 
 
-def write(name: str, registry: Registry | None, more: Mapping[str, str]) -> Path:
-    """Write the inventory directory, with more variables than all machines have, and return it."""
+def write(name: str, registry: Registry | None, more: Mapping[str, str], host_vars: Sequence[Path] = ()) -> Path:
+    """Write the inventory directory, and return it.
+
+    :param more: variables that not all machines have.
+    :param host_vars: files of variables of this machine.
+    """
     directory = state_dir(name) / "inventory"
     hosts = f"---\nall:\n  hosts:\n    {name}:\n{yaml_mapping({'ansible_host': address(name)}, 6)}"
     write_private(directory / "hosts.yml", hosts)
     write_private(directory / "group_vars" / "all.yml", "---\n" + yaml_mapping({**group_variables(name, registry), **more}))
+    for path in host_vars:
+        write_private(directory / "host_vars" / name / path.name, path.read_text(encoding="utf-8"))
     return directory

@@ -38,6 +38,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._networks import (
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._values import (
     age_problem,
+    database_url_problem,
     domain_problem,
     id_problem,
     image_problem,
@@ -216,6 +217,8 @@ def mlflow_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     found += [user_problem(variable, name) for variable, name in names]
     if variables.get("mlflow_enabled") and variables.get("minio_enabled") is False:
         found += _other_store_problems(variables)
+    if variables.get("mlflow_enabled"):
+        found += _other_database_problems(variables)
     return [problem for problem in found if problem] + user_problems(variables)
 
 
@@ -230,6 +233,37 @@ def _other_store_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
         )
     if not variables.get("mlflow_s3_secret_key"):
         found.append("mlflow_s3_secret_key is not set and minio_enabled is false: set it to the key that mlflow_s3_access_key names")
+    return found
+
+
+def _other_database_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """Problems of MLflow's database on another server than the hub's."""
+    url, here = str(variables.get("mlflow_database_url") or ""), variables.get("postgres_enabled") is not False
+    if url and database_url_problem("mlflow_database_url", url):
+        # Told already; what is not well written may hold a password.
+        return []
+    if here and url:
+        return [
+            f"mlflow_database_url is {url!r} and postgres_enabled is true: MLflow has one database, "
+            "so set postgres_enabled to false, or leave mlflow_database_url out"
+        ]
+    if here:
+        return []
+    if not url:
+        return [
+            "postgres_enabled is false and mlflow_database_url is empty: set it to the URL of a database on another server, "
+            "or switch MLflow off, too (mlflow_enabled: false)"
+        ]
+    found = []
+    if not variables.get("mlflow_database_password"):
+        found.append(
+            "mlflow_database_password is not set and postgres_enabled is false: set it to the password of mlflow_database_url's user"
+        )
+    if not variables.get("mlflow_database_ca") and ("sslmode=" not in url or "sslmode=verify" in url):
+        found.append(
+            f"mlflow_database_url is {url!r}, so that the server's certificate is checked, and mlflow_database_ca is empty: "
+            "set it to the certificates that sign it, or end the URL with ?sslmode=require, with which nobody checks who answers"
+        )
     return found
 
 
@@ -276,6 +310,12 @@ def _archive_problem(variable: str, value: t.Any) -> str | None:
     return f"{variable} is {value!r}: write the absolute path of an archive on the controller, such as /srv/opengeoai-hub.tar"
 
 
+def _authority_problem(variable: str, value: t.Any) -> str | None:
+    if isinstance(value, str) and "-----BEGIN CERTIFICATE-----" in value:
+        return None
+    return f"{variable} is {value!r}: write certificates in PEM, such as \"{{{{ lookup('file', 'database-ca.pem') }}}}\""
+
+
 def _or_local(check: Check) -> Check:
     return lambda variable, value: None if str(value).startswith("file:///") else check(variable, value)
 
@@ -298,6 +338,8 @@ _BY_NAME: t.Mapping[str, Check] = {
     "homepage_www_host": _or_empty(domain_problem),
     "minio_memory": _or_empty(memory_problem),
     "minio_region": region_problem,
+    "mlflow_database_ca": _or_empty(_authority_problem),
+    "mlflow_database_url": _or_empty(database_url_problem),
     "mlflow_gc_older_than": age_problem,
     "mlflow_memory": _or_empty(memory_problem),
     "mlflow_s3_endpoint": url_problem,

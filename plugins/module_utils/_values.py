@@ -21,6 +21,12 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(?::([0-9]{1,5}))?(/[a-z0-9._/-]+)?")
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _REPOSITORY = re.compile(r"/\S+|sftp:(//)?[^\s:/@]+@\S+|s3:https?://[^\s/]+/\S+")
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+# Names that stand for themselves in a URL and in the server's own words.
+_DATABASE_URL = re.compile(
+    r"postgresql://[A-Za-z0-9_.-]{1,63}@([A-Za-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/[A-Za-z0-9_.-]{1,63}"
+    rf"(\?sslmode=({'|'.join(_SSL_MODES)}))?"
+)
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kmg])b?", re.IGNORECASE)
 _UNITS = {"k": 2**10, "m": 2**20, "g": 2**30}
 # As Docker and MinIO check them.
@@ -237,6 +243,19 @@ def url_problem(variable: str, value: t.Any) -> str | None:
     return f"{variable} is {value!r}: write a URL that begins with https:// or http://, such as https://example.org/path"
 
 
+def database_url_problem(variable: str, value: t.Any) -> str | None:
+    """Of the address of a PostgreSQL database; it says who connects to it, and not with which password."""
+    if isinstance(value, str) and re.match(r"[^/]*//[^/@]*:[^/]*@", value):
+        # Without the value, which is a secret.
+        return f"{variable} has a password in it: leave that out of the URL, and set the secret of the database to it"
+    if isinstance(value, str) and _DATABASE_URL.fullmatch(value):
+        return None
+    return (
+        f"{variable} is {value!r}: write postgresql://USER@HOST:PORT/DATABASE, if need be ?sslmode= and {' or '.join(_SSL_MODES)}; "
+        "names of letters, digits, dots, dashes and underscores"
+    )
+
+
 def network_name_problem(variable: str, value: t.Any) -> str | None:
     """Of the name of a network of Docker's."""
     if not isinstance(value, str) or not _NETWORK.fullmatch(value):
@@ -293,6 +312,7 @@ def server_settings_problem(variable: str, value: t.Mapping[t.Any, t.Any]) -> st
 __all__ = (
     "age_problem",
     "boolean_problem",
+    "database_url_problem",
     "domain_problem",
     "id_problem",
     "image_problem",

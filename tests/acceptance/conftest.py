@@ -30,6 +30,7 @@ from .support import (
     Outside,
     Psql,
     Site,
+    client,
     docker_inspect,
     secret_files,
     tls_connection,
@@ -110,11 +111,8 @@ def _names(domain: str, info: dict[str, Any]) -> Iterator[None]:
 
 @pytest.fixture
 def http(info: dict[str, Any]) -> Iterator[requests.Session]:
-    """A client that trusts the stack's CA, and nothing of this machine's settings."""
-    with requests.Session() as session:
-        session.trust_env = False
-        if info["ca_file"]:
-            session.verify = info["ca_file"]
+    """A client of the stack."""
+    with client(info["ca_file"]) as session:
         yield session
 
 

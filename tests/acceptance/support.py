@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import requests
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -307,6 +308,15 @@ def on_machine(vm: str, script: str, stdin: str = "", user: str = "root") -> str
     )
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     return done.stdout.decode(errors="replace")
+
+
+def client(ca_file: str | None) -> requests.Session:
+    """One that trusts the stack's CA, and nothing of this machine's settings."""
+    session = requests.Session()
+    session.trust_env = False
+    if ca_file:
+        session.verify = ca_file
+    return session
 
 
 # ------------------------------------------------------------------------------------------------------------

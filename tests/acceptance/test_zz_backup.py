@@ -26,7 +26,8 @@ import requests
 from lab.engine import docker
 from lab.settings import container_name
 
-from .support import ROOT, SECRETS_DIR, Outside, Psql, Site, docker_inspect, play, unhealthy, wait_until
+from .support import ROOT, SECRETS_DIR, Outside, Psql, Site, client, docker_inspect, play, unhealthy, wait_until
+from .test_zz_extra_services import KEPT, NOTE, OWN_SERVICE
 from .test_zz_idempotence import MODULE_RUNS
 from .writer import Writer, writing
 
@@ -86,6 +87,10 @@ def _first(host: Any, outside: Outside, domain: str, info: dict[str, Any]) -> No
     with writing(outside, domain, info["credentials"]["mlflow"]) as writer:
         writer.writes(60)
         assert writer.result()["missing"] == []
+    # In the database, the bucket and the directory of a service of the user's own.
+    with client(info["ca_file"]) as session:
+        session.auth = ("reader", host.check_output(f"cat {SECRETS_DIR}/notes_password"))
+        assert session.put(f"https://notes.{domain}/notes", data=NOTE, timeout=20).json() == KEPT
     wait_until(lambda: last_backup(host).get("ok") is True, 120, "there is a first backup")
 
 
@@ -419,7 +424,7 @@ def loss(vm: str, host: Any, outside: Outside, info: dict[str, Any], domain: str
         saved = Path(directory) / "repository"
         docker("cp", f"{container_name(vm)}:{REPOSITORY}", str(saved))
         # Another release, and so another restic.
-        up = ["up", vm, "--debian", "12", "--address", info["address"], "--set", f"backup_repository={REPOSITORY}"]
+        up = ["up", vm, "--debian", "12", "--address", info["address"], "--set", f"backup_repository={REPOSITORY}", "--host-vars", OWN_SERVICE]
         for words in (["down", vm], up):
             subprocess.run([sys.executable, "-m", "lab", *words], cwd=ROOT, check=True, capture_output=True, timeout=300)
         docker("exec", container_name(vm), "mkdir", "-p", "/var/backups")
@@ -465,6 +470,11 @@ def test_everything_acknowledged_before_the_last_backup_is_back(
     for one in wanted["artifacts"]:
         answer = http.get(f"https://mlflow.{domain}/get-artifact", params={"run_id": run_id, "path": f"{one}.txt"})
         assert answer.text == str(one) * 1000, one
+
+
+def test_a_service_of_the_users_own_is_back(loss: Loss, host: Any, http: requests.Session, domain: str) -> None:
+    http.auth = ("reader", host.check_output(f"cat {SECRETS_DIR}/notes_password"))
+    assert http.get(f"https://notes.{domain}/notes", timeout=20).json() == KEPT
 
 
 def test_secrets_are_the_old_ones(loss: Loss, host: Any) -> None:

@@ -15,7 +15,8 @@ from .support import ROOT, SECRETS_DIR, SERVICES, Site, docker_inspect
 from .test_homepage import tiles
 
 # The variables of the user, in a file as an inventory has them.
-GIVEN = f"@{ROOT}/tests/acceptance/extra/services.yml"
+OWN_SERVICE = "tests/acceptance/extra/services.yml"
+GIVEN = f"@{ROOT}/{OWN_SERVICE}"
 NOTE = "bridge closed"
 KEPT = {"file": NOTE, "object": NOTE, "row": f"{NOTE} at POINT(8 50)"}
 

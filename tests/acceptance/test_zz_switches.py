@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import json
+import secrets
+import shlex
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -16,8 +19,32 @@ import requests
 from .support import SERVICES, Site, docker_inspect, wait_until
 
 STORE = "acceptance-store"
+DATABASE = "acceptance-database"
 KEY = "elsewhere-key"
-HERE, THERE = "kept here", "kept there"
+# Of one run of this test.
+RUN = secrets.token_hex(4)
+HERE, THERE = f"kept here {RUN}", f"kept there {RUN}"
+
+
+@dataclass(frozen=True)
+class OtherDatabase:
+    """A PostgreSQL server that is not the hub's."""
+
+    host: Any
+    authority: str
+
+    def run(self, sql: str) -> Any:
+        """Ask by TCP, which answers only when the cluster has been made."""
+        psql = (
+            f"docker exec --env PGPASSWORD={KEY} {DATABASE} psql --host 127.0.0.1 --user runs tracking --tuples-only --no-align --command"
+        )
+        return self.host.run(f"{psql} {shlex.quote(sql)}")
+
+    def ask(self, sql: str) -> str:
+        """What must be answered."""
+        done = self.run(sql)
+        assert done.rc == 0, done.stderr
+        return str(done.stdout.strip())
 
 
 @pytest.fixture
@@ -32,37 +59,77 @@ def other_store(host: Any) -> Iterator[str]:
     host.check_output(f"docker rm --force --volumes {STORE}")
 
 
+@pytest.fixture
+def other_database(host: Any) -> Iterator[OtherDatabase]:
+    """A PostgreSQL server that is not the hub's, with MLflow's role and database, and a certificate of its own."""
+    image = docker_inspect(host, "postgres")["postgres"]["Config"]["Image"]
+    place = f"/run/{DATABASE}"
+    host.check_output(
+        f"mkdir {place} && openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 1 -subj /CN={DATABASE}"
+        f" -addext subjectAltName=DNS:{DATABASE} -keyout {place}/key.pem -out {place}/certificate.pem && chmod 644 {place}/key.pem"
+    )
+    # PostgreSQL takes no key that others may read, and the image's user is another than the host's.
+    serve = "install -o postgres -m 600 /tls/key.pem /run/key.pem && exec docker-entrypoint.sh postgres -c ssl=on"
+    host.check_output(
+        f"docker run --detach --name {DATABASE} --network traefik-network --volume {place}:/tls:ro --tmpfs /var/lib/postgresql/data"
+        f" --env POSTGRES_USER=runs --env POSTGRES_PASSWORD={KEY} --env POSTGRES_DB=tracking --entrypoint sh {image}"
+        f" -c '{serve} -c ssl_cert_file=/tls/certificate.pem -c ssl_key_file=/run/key.pem'"
+    )
+    database = OtherDatabase(host, authority=host.check_output(f"cat {place}/certificate.pem"))
+    wait_until(lambda: database.run("SELECT 1").rc == 0, 120, "the database is there")
+    yield database
+    host.check_output(f"docker rm --force --volumes {DATABASE} && rm -r {place}")
+
+
 def test_the_rest_works_without_them(
-    site: Site, host: Any, http: requests.Session, info: dict[str, Any], domain: str, other_store: str
+    site: Site, host: Any, http: requests.Session, info: dict[str, Any], domain: str, other_store: str, other_database: OtherDatabase
 ) -> None:
     before = docker_inspect(host, *SERVICES)
     public_key = host.check_output("cat /var/lib/opengeoai/rustdesk/id_ed25519.pub")
     login = info["credentials"]["mlflow"]
     http.auth = (login["user"], login["password"])
     artifacts = f"https://mlflow.{domain}/api/2.0/mlflow-artifacts/artifacts/switches"
+    experiments = f"https://mlflow.{domain}/api/2.0/mlflow/experiments"
     assert http.put(f"{artifacts}/here.txt", data=HERE, timeout=60).status_code == 200
+    assert http.post(f"{experiments}/create", json={"name": HERE}, timeout=60).status_code == 200
     off = {
-        **dict.fromkeys(("homepage_enabled", "rustdesk_enabled", "minio_enabled"), False),
+        **dict.fromkeys(("homepage_enabled", "rustdesk_enabled", "minio_enabled", "postgres_enabled"), False),
         "mlflow_s3_endpoint": f"http://{STORE}:9000",
         "mlflow_s3_access_key": "elsewhere",
         "mlflow_s3_secret_key": KEY,
+        "mlflow_database_url": f"postgresql://runs@{DATABASE}:5432/tracking",
+        "mlflow_database_password": KEY,
+        "mlflow_database_ca": other_database.authority,
+        "mlflow_gc": True,
     }
     without = json.dumps(off)
     assert site.converge("-e", without).changed > 0
     names = host.check_output("docker ps --all --format '{{.Names}}'").split()
-    assert sorted(names) == sorted([STORE, "mlflow", "postgres", "socket-proxy", "traefik"])
+    assert sorted(names) == sorted([DATABASE, STORE, "mlflow", "socket-proxy", "traefik"])
     # Neither ports nor names of theirs are answered.
-    with pytest.raises(OSError, match="refused"), socket.create_connection((info["address"], 21115), timeout=10):
-        pass
+    for port in (5432, 21115):
+        with pytest.raises(OSError, match="refused"), socket.create_connection((info["address"], port), timeout=10):
+            pass
     with pytest.raises(requests.exceptions.SSLError, match="unrecognized name"):
         http.get(f"https://{domain}/", timeout=20)
-    # MLflow keeps its artifacts in the other store.
+    # MLflow keeps its artifacts in the other store, and its rows in the other database, which it has found to be the right one.
     assert http.put(f"{artifacts}/there.txt", data=THERE, timeout=60).status_code == 200
     assert host.check_output(f"{other_store} it/mlflow/switches/there.txt") == THERE
+    assert http.post(f"{experiments}/create", json={"name": THERE}, timeout=60).status_code == 200
+    assert http.post(f"{experiments}/search", json={"max_results": 10}, timeout=60).json()["experiments"][0]["name"] == THERE
+    assert other_database.ask(f"SELECT count(*) FROM experiments WHERE name = '{THERE}'") == "1"
+    assert (
+        other_database.ask("SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_addr IS NOT NULL") == "t"
+    )
+    # The garbage that is collected is that of the other database.
+    done = host.run("systemctl start opengeoai-mlflow-gc.service")
+    assert done.rc == 0, host.run("journalctl --unit opengeoai-mlflow-gc --output cat --lines 20").stdout
     assert site.converge("-e", without).changed == 0
     # What comes back is as it was, and the others have been there all the time.
     site.converge()
     found = docker_inspect(host, *SERVICES)
-    assert {name for name in SERVICES if found[name]["Id"] == before[name]["Id"]} == {"postgres", "socket-proxy", "traefik"}
+    assert {name for name in SERVICES if found[name]["Id"] == before[name]["Id"]} == {"socket-proxy", "traefik"}
     assert host.check_output("cat /var/lib/opengeoai/rustdesk/id_ed25519.pub") == public_key
     assert http.get(f"{artifacts}/here.txt", timeout=60).text == HERE
+    assert http.get(f"{experiments}/get-by-name", params={"experiment_name": HERE}, timeout=60).status_code == 200
+    assert http.get(f"{experiments}/get-by-name", params={"experiment_name": THERE}, timeout=60).status_code == 404

@@ -350,7 +350,36 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         {"minio_enabled": False},
         ("mlflow_s3_endpoint is", "minio_enabled is false", "mlflow_s3_secret_key is not set"),
     ),
-    ("database off and MLflow on", {"postgres_enabled": False}, ("postgres_enabled is false", "'mlflow' needs 'postgres'")),
+    (
+        "database off and MLflow on",
+        {"postgres_enabled": False},
+        ("postgres_enabled is false", "mlflow_database_url is empty", "mlflow_enabled: false"),
+    ),
+    (
+        "database here and there",
+        {"mlflow_database_url": "postgresql://mlflow@db.example.org/mlflow"},
+        ("mlflow_database_url is 'postgresql://mlflow@db.example.org/mlflow'", "postgres_enabled is true", "set postgres_enabled to false"),
+    ),
+    (
+        "database there without a password or an authority",
+        {"postgres_enabled": False, "mlflow_database_url": "postgresql://mlflow@db.example.org/mlflow?sslmode=verify-full"},
+        ("mlflow_database_password is not set", "mlflow_database_ca is empty", "?sslmode=require"),
+    ),
+    (
+        "database URL",
+        {"postgres_enabled": False, "mlflow_database_url": "mysql://mlflow@db.example.org/mlflow"},
+        ("mlflow_database_url is 'mysql://mlflow@db.example.org/mlflow'", "postgresql://USER@HOST:PORT/DATABASE"),
+    ),
+    (
+        "database URL with a password",
+        {"postgres_enabled": False, "mlflow_database_url": "postgresql://mlflow:of-the-database@db.example.org/mlflow"},
+        ("mlflow_database_url has a password in it", "leave that out"),
+    ),
+    (
+        "database authority",
+        {"mlflow_database_ca": "/etc/ssl/ca.pem"},
+        ("mlflow_database_ca is '/etc/ssl/ca.pem'", "lookup('file', 'database-ca.pem')"),
+    ),
     (
         "database off and backups on",
         {"postgres_enabled": False, "mlflow_enabled": False, "backup_repository": "/var/backups/hub"},

@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._values import (
     boolean_problem,
+    database_url_problem,
     domain_problem,
     id_problem,
     image_problem,
@@ -282,6 +283,52 @@ def test_memory_problem(value: str, good: bool) -> None:
 def test_url_problem(value: Any, good: bool) -> None:
     message = f"v is {value!r}: write a URL that begins with https:// or http://, such as https://example.org/path"
     assert url_problem("v", value) == (None if good else message)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "postgresql://mlflow@db.example.org/mlflow",
+        "postgresql://mlflow-app@10.0.0.5:5433/runs.2026",
+        "postgresql://mlflow@[fd00::5]:5432/mlflow?sslmode=verify-full",
+        "postgresql://mlflow@db/mlflow?sslmode=require",
+    ],
+)
+def test_database_url(value: str) -> None:
+    assert database_url_problem("v", value) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        7,
+        "db.example.org",
+        "mysql://mlflow@db/mlflow",
+        "postgresql://db/mlflow",
+        "postgresql://mlflow@db",
+        "postgresql://mlflow@db/",
+        "postgresql://mlflow@db/mlflow/more",
+        "postgresql://ml%20flow@db/mlflow",
+        "postgresql://mlflow@db:port/mlflow",
+        "postgresql://mlflow@db:123456/mlflow",
+        "postgresql://mlflow@db/mlflow?sslmode=maybe",
+        "postgresql://mlflow@db/mlflow?password=of-it",
+        "postgresql://mlflow@db/mlflow\n",
+    ],
+)
+def test_database_url_problem(value: Any) -> None:
+    assert database_url_problem("v", value) == (
+        f"v is {value!r}: write postgresql://USER@HOST:PORT/DATABASE, if need be ?sslmode= and disable or allow or prefer or require or "
+        "verify-ca or verify-full; names of letters, digits, dots, dashes and underscores"
+    )
+
+
+@pytest.mark.parametrize("value", ["postgresql://mlflow:of-it@db/mlflow", "postgresql://:of-it@db/mlflow", "mysql://a:of-it@b"])
+def test_a_password_in_a_database_url_is_not_repeated(value: str) -> None:
+    assert database_url_problem("v", value) == (
+        "v has a password in it: leave that out of the URL, and set the secret of the database to it"
+    )
 
 
 NETWORK = "write two or more letters, digits, dashes, dots and underscores, beginning with a letter or digit"
