@@ -424,7 +424,18 @@ def loss(vm: str, host: Any, outside: Outside, info: dict[str, Any], domain: str
         saved = Path(directory) / "repository"
         docker("cp", f"{container_name(vm)}:{REPOSITORY}", str(saved))
         # Another release, and so another restic.
-        up = ["up", vm, "--debian", "12", "--address", info["address"], "--set", f"backup_repository={REPOSITORY}", "--host-vars", OWN_SERVICE]
+        up = [
+            "up",
+            vm,
+            "--debian",
+            "12",
+            "--address",
+            info["address"],
+            "--set",
+            f"backup_repository={REPOSITORY}",
+            "--host-vars",
+            OWN_SERVICE,
+        ]
         for words in (["down", vm], up):
             subprocess.run([sys.executable, "-m", "lab", *words], cwd=ROOT, check=True, capture_output=True, timeout=300)
         docker("exec", container_name(vm), "mkdir", "-p", "/var/backups")
