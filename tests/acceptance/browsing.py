@@ -1,0 +1,144 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0 or later (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A person's browser: its windows, at a desk or on a phone, and all that a person would find wrong in them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Playwright, Request, WebError, WebSocket
+
+from .support import lab_browser
+
+DESK = {"viewport": {"width": 1280, "height": 800}}
+PHONE_WIDTH = 390
+PHONE = {"viewport": {"width": PHONE_WIDTH, "height": 844}, "is_mobile": True, "has_touch": True}
+# What WCAG 2.2 wants of a target at its level AA (2.5.8), in CSS pixels.
+TARGET_SIZE = 24
+# Such addresses are parts of the page itself.
+_OWN_SCHEMES = ("data", "blob", "about")
+_SAFE_SCHEMES = ("https", "wss", *_OWN_SCHEMES)
+
+
+@dataclass
+class Witness:
+    """Sees what a browser's window does, and keeps what is wrong.
+
+    :param domain: what a page may fetch from, with all below it.
+    :param known: endings of addresses that are known to fail, each for a reason that the caller tells.
+    """
+
+    domain: str
+    known: Sequence[str] = ()
+    complaints: list[str] = field(default_factory=list)
+    requests: int = 0
+
+    def watch(self, context: BrowserContext) -> None:
+        """From now on."""
+        context.on("request", self._request)
+        context.on("requestfailed", self._request_failed)
+        context.on("console", self._console)
+        context.on("weberror", self._error)
+        context.on("page", lambda page: page.on("websocket", self._websocket))
+
+    def _is_known(self, address: str) -> bool:
+        return any(urlsplit(address).path.endswith(ending) for ending in self.known)
+
+    def _address(self, address: str) -> None:
+        """Complain about an address that is not the hub's, or is not encrypted on its way."""
+        parts = urlsplit(address)
+        if parts.scheme not in _SAFE_SCHEMES:
+            self.complaints.append(f"{address} is asked for in the clear")
+        name = parts.hostname or ""
+        if parts.scheme not in _OWN_SCHEMES and name != self.domain and not name.endswith(f".{self.domain}"):
+            self.complaints.append(f"{address} is not the hub's")
+
+    def _request(self, request: Request) -> None:
+        self.requests += 1
+        self._address(request.url)
+
+    def _request_failed(self, request: Request) -> None:
+        # A page that is left, or that changes its mind, takes its requests back.
+        if request.failure != "net::ERR_ABORTED" and not self._is_known(request.url):
+            self.complaints.append(f"{request.url} failed: {request.failure}")
+
+    def _websocket(self, link: WebSocket) -> None:
+        self._address(link.url)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        place = str(message.location.get("url", ""))
+        if (message.type == "error" and not self._is_known(place)) or "mixed content" in message.text.lower():
+            self.complaints.append(f"the console of {place} has the {message.type}: {message.text}")
+
+    def _error(self, error: WebError) -> None:
+        self.complaints.append(f"a program of {error.page.url if error.page else 'a page'} failed: {error.error}")
+
+
+@dataclass(frozen=True)
+class Browsing:
+    """The browser, and the hub that it is for."""
+
+    browser: Browser
+    domain: str
+
+    @contextlib.contextmanager
+    def window(
+        self,
+        login: Mapping[str, str] | None = None,
+        screen: Mapping[str, Any] = DESK,
+        known: Sequence[str] = (),
+        **more: Any,
+    ) -> Iterator[Page]:
+        """A fresh window, in which nothing may go wrong.
+
+        :param login: user and password for whoever asks by HTTP.
+        """
+        if login:
+            more["http_credentials"] = {"username": login["user"], "password": login["password"]}
+        witness = Witness(self.domain, known)
+        with self.browser.new_context(**screen, locale="en-GB", timezone_id="Etc/UTC", reduced_motion="reduce", **more) as context:
+            context.set_default_timeout(20_000)
+            witness.watch(context)
+            try:
+                yield context.new_page()
+            except Exception as error:
+                error.add_note(f"complaints: {witness.complaints}")
+                raise
+        assert witness.requests > 0, "nobody has looked at anything"
+        assert witness.complaints == []
+
+
+@contextlib.contextmanager
+def chromium(driver: Playwright, domain: str, address: str, ca_file: str, home: Path) -> Iterator[Browsing]:
+    """Debian's Chromium, for a user who trusts the hub's CA."""
+    lab_browser.ensure_browser()
+    lab_browser.make_home(home, ca_file)
+    with driver.chromium.launch(
+        executable_path=lab_browser.PROGRAM,
+        args=lab_browser.options(domain, address),
+        env={**os.environ, "HOME": str(home)},
+    ) as browser:
+        yield Browsing(browser, domain)
+
+
+def fits(page: Page) -> None:
+    """Nothing of the page is beyond the edge of a phone."""
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= PHONE_WIDTH, f"{page.url} is {width} px wide: a phone has to scroll sideways"
+
+
+def can_be_tapped(target: Locator) -> None:
+    """It is on the screen, nothing lies over it, and a finger hits it."""
+    target.scroll_into_view_if_needed()
+    box = target.bounding_box()
+    assert box, f"{target} is not to be seen"
+    assert min(box["width"], box["height"]) >= TARGET_SIZE, f"{target} is too small for a finger: {box}"
+    assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE_WIDTH, f"{target} is beyond the edge: {box}"
+    target.tap(trial=True)
