@@ -81,3 +81,71 @@ def logged(domain: str, info: dict[str, Any], logins: dict[str, dict[str, str]])
         post("runs/update", run_id=run_id, status="FINISHED", end_time=now + 40_000)
         yield Logged(name, experiment_id, run_name, run_id, "areas.csv", text)
         post("experiments/delete", experiment_id=experiment_id)
+
+
+def tile(page: Page, title: str) -> Locator:
+    """What Homepage shows of a service."""
+    return page.get_by_role("listitem").filter(has=page.get_by_text(title, exact=True))
+
+
+def dashboard(page: Page, domain: str) -> dict[str, Locator]:
+    """Homepage, with every tile as it is once the page has asked for its state."""
+    page.goto(f"https://{domain}/")
+    tiles = {title: tile(page, title) for title in {*TILES.values(), "RustDesk relay"}}
+    for title, found in tiles.items():
+        expect(found, f"one tile says {title}").to_have_count(1)
+        expect(found).to_contain_text(GOOD)
+    return tiles
+
+
+def test_homepage_shows_every_service_and_its_state(browsing: Browsing, domain: str) -> None:
+    with browsing.window() as page:
+        tiles = dashboard(page, domain)
+        assert page.title() == domain
+        expect(page.get_by_role("listitem")).to_have_count(len(tiles))
+        # Icons, too, have come: a picture that has not has no size.
+        pictures = page.get_by_role("listitem").locator("img")
+        assert pictures.count() == len(tiles)
+        assert pictures.evaluate_all("found => found.filter(one => !one.complete || !one.naturalWidth).map(one => one.src)") == []
+
+
+def test_homepage_shows_a_service_that_is_down(browsing: Browsing, domain: str, host: Any) -> None:
+    host.check_output("docker stop --time 10 hbbs")
+    try:
+        with browsing.window() as page:
+            page.goto(f"https://{domain}/")
+            expect(tile(page, "RustDesk")).to_contain_text("exited")
+            expect(tile(page, "RustDesk relay")).to_contain_text(GOOD)
+    finally:
+        host.check_output("docker start hbbs")
+
+
+@pytest.mark.parametrize(
+    ("title", "service", "seen"),
+    [("Homepage", None, "Platform"), ("Traefik", "traefik", "Entrypoints"), ("MLflow", "mlflow", "Experiments"), ("MinIO", None, "Login")],
+)
+def test_links_lead_where_they_say(
+    browsing: Browsing, domain: str, logins: dict[str, dict[str, str]], title: str, service: str | None, seen: str
+) -> None:
+    with browsing.window(logins[service] if service else None, known=[WHO]) as page:
+        link = dashboard(page, domain)[title].get_by_role("link")
+        with page.context.expect_page() as opened:
+            link.click()
+        there = opened.value
+        expect(there.get_by_text(seen).first).to_be_visible()
+        assert there.url.startswith(f"https://{domain if title == 'Homepage' else f'{title.lower()}.{domain}'}/")
+
+
+@pytest.mark.parametrize("service", ["traefik", "mlflow"])
+def test_a_password_is_asked_for(browsing: Browsing, domain: str, logins: dict[str, dict[str, str]], service: str) -> None:
+    address = f"https://{service}.{domain}/"
+    given = logins[service]
+    # Chromium says so where nobody is there to type one.
+    with browsing.window() as page, pytest.raises(Error, match="ERR_INVALID_AUTH_CREDENTIALS"):
+        page.goto(address)
+    with browsing.window({**given, "password": "wrong"}) as page, pytest.raises(Error, match="ERR_INVALID_AUTH_CREDENTIALS"):
+        page.goto(address)
+    with browsing.window(given, known=[WHO]) as page:
+        answer = page.goto(address)
+        assert answer
+        assert answer.status == 200
