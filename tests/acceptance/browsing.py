@@ -112,7 +112,7 @@ class Browsing:
                 error.add_note(f"complaints: {witness.complaints}")
                 raise
         assert witness.requests > 0, "nobody has looked at anything"
-        assert witness.complaints == []
+        assert not witness.complaints, "\n".join(witness.complaints)
 
 
 @contextlib.contextmanager
