@@ -32,7 +32,7 @@ class Witness:
     """Sees what a browser's window does, and keeps what is wrong.
 
     :param domain: what a page may fetch from, with all below it.
-    :param known: endings of addresses that are known to fail, each for a reason that the caller tells.
+    :param known: parts of complaints that are none, each for a reason that the caller tells.
     """
 
     domain: str
@@ -48,17 +48,18 @@ class Witness:
         context.on("weberror", self._error)
         context.on("page", lambda page: page.on("websocket", self._websocket))
 
-    def _is_known(self, address: str) -> bool:
-        return any(urlsplit(address).path.endswith(ending) for ending in self.known)
+    def _complain(self, complaint: str) -> None:
+        if not any(part in complaint for part in self.known):
+            self.complaints.append(complaint)
 
     def _address(self, address: str) -> None:
         """Complain about an address that is not the hub's, or is not encrypted on its way."""
         parts = urlsplit(address)
         if parts.scheme not in _SAFE_SCHEMES:
-            self.complaints.append(f"{address} is asked for in the clear")
+            self._complain(f"{address} is asked for in the clear")
         name = parts.hostname or ""
         if parts.scheme not in _OWN_SCHEMES and name != self.domain and not name.endswith(f".{self.domain}"):
-            self.complaints.append(f"{address} is not the hub's")
+            self._complain(f"{address} is not the hub's")
 
     def _request(self, request: Request) -> None:
         self.requests += 1
@@ -66,19 +67,18 @@ class Witness:
 
     def _request_failed(self, request: Request) -> None:
         # A page that is left, or that changes its mind, takes its requests back.
-        if request.failure != "net::ERR_ABORTED" and not self._is_known(request.url):
-            self.complaints.append(f"{request.url} failed: {request.failure}")
+        if request.failure != "net::ERR_ABORTED":
+            self._complain(f"{request.url} failed: {request.failure}")
 
     def _websocket(self, link: WebSocket) -> None:
         self._address(link.url)
 
     def _console(self, message: ConsoleMessage) -> None:
-        place = str(message.location.get("url", ""))
-        if (message.type == "error" and not self._is_known(place)) or "mixed content" in message.text.lower():
-            self.complaints.append(f"the console of {place} has the {message.type}: {message.text}")
+        if message.type == "error" or "mixed content" in message.text.lower():
+            self._complain(f"the console has the {message.type}: {message.text} ({message.location.get('url')})")
 
     def _error(self, error: WebError) -> None:
-        self.complaints.append(f"a program of {error.page.url if error.page else 'a page'} failed: {error.error}")
+        self._complain(f"a program of {error.page.url if error.page else 'a page'} failed: {error.error}")
 
 
 @dataclass(frozen=True)
