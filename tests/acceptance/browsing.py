@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Playwright, Request, WebError, WebSocket
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Playwright, Request, WebError, WebSocket, expect
 
-from .support import lab_browser
+from lab import browser as lab_browser
+
+from .support import wait_until
 
 DESK = {"viewport": {"width": 1280, "height": 800}}
 PHONE_WIDTH = 390
 PHONE = {"viewport": {"width": PHONE_WIDTH, "height": 844}, "is_mobile": True, "has_touch": True}
 # What WCAG 2.2 wants of a target at its level AA (2.5.8), in CSS pixels.
 TARGET_SIZE = 24
+# How long a page may take, in milliseconds: some of MLflow's load many programs.
+_PATIENCE = 20_000
 # Such addresses are parts of the page itself.
 _OWN_SCHEMES = ("data", "blob", "about")
 _SAFE_SCHEMES = ("https", "wss", *_OWN_SCHEMES)
@@ -104,7 +109,7 @@ class Browsing:
             more["http_credentials"] = {"username": login["user"], "password": login["password"]}
         witness = Witness(self.domain, known)
         with self.browser.new_context(**screen, locale="en-GB", timezone_id="Etc/UTC", reduced_motion="reduce", **more) as context:
-            context.set_default_timeout(20_000)
+            context.set_default_timeout(_PATIENCE)
             witness.watch(context)
             try:
                 yield context.new_page()
@@ -119,6 +124,7 @@ class Browsing:
 def chromium(driver: Playwright, domain: str, address: str, ca_file: str, home: Path) -> Iterator[Browsing]:
     """Debian's Chromium, for a user who trusts the hub's CA."""
     lab_browser.ensure_browser()
+    expect.set_options(timeout=_PATIENCE)
     lab_browser.make_home(home, ca_file)
     with driver.chromium.launch(
         executable_path=lab_browser.PROGRAM,
@@ -126,6 +132,32 @@ def chromium(driver: Playwright, domain: str, address: str, ca_file: str, home: 
         env={**os.environ, "HOME": str(home)},
     ) as browser:
         yield Browsing(browser, domain)
+
+
+def words(page: Page) -> list[str]:
+    """What a page says, without what differs from one time to the next: numbers, times, and names that are made of them."""
+    lines = (line.strip() for line in page.inner_text("body").splitlines())
+    return sorted({line for line in lines if line and not any(sign.isdigit() for sign in line)})
+
+
+def still(page: Page) -> bytes:
+    """A picture of the page, as soon as nothing in it moves any more, such as a chart that grows."""
+    pictures = [b"", page.screenshot(animations="disabled")]
+
+    def rests() -> bool:
+        page.wait_for_timeout(400)
+        pictures[:] = [pictures[1], page.screenshot(animations="disabled")]
+        return pictures[0] == pictures[1]
+
+    wait_until(rests, 20, "a page at rest", pause=0)
+    return pictures[1]
+
+
+def png_size(picture: bytes) -> tuple[int, int]:
+    """Width and height, from its header."""
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n"), "it is no PNG"
+    width, height = struct.unpack(">II", picture[16:24])
+    return width, height
 
 
 def fits(page: Page) -> None:
@@ -140,5 +172,5 @@ def can_be_tapped(target: Locator) -> None:
     box = target.bounding_box()
     assert box, f"{target} is not to be seen"
     assert min(box["width"], box["height"]) >= TARGET_SIZE, f"{target} is too small for a finger: {box}"
-    assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE_WIDTH, f"{target} is beyond the edge: {box}"
+    assert 0 <= box["x"] <= PHONE_WIDTH - box["width"], f"{target} is beyond the edge: {box}"
     target.tap(trial=True)

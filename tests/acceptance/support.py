@@ -33,7 +33,6 @@ sys.path.insert(0, str(ROOT))
 sys.path.insert(1, str(ROOT / "collections"))
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._extensions import AVAILABLE  # noqa: E402
-from lab import browser as lab_browser  # noqa: E402
 from lab import images as lab_images  # noqa: E402
 from lab import machine as lab_machine  # noqa: E402
 from lab.settings import NETWORK as LAB_NETWORK  # noqa: E402

@@ -3,16 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The hub in Chromium, as a person sees it.
 
-Every window also fails on an error in the console, on what is not encrypted, and on a request to anyone but the hub. At the width of a phone
-Traefik's dashboard is left out: its pages are 458 px wide, which is not ours to change.
+Every window also fails on an error in the console, on what is not encrypted, and on a request to anyone but the hub.
+At the width of a phone Traefik's dashboard is left out: its pages are 458 px wide, which is not ours to change.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +22,8 @@ import pytest
 import requests
 from playwright.sync_api import Error, Locator, Page, expect, sync_playwright
 
-from .browsing import PHONE, Browsing, can_be_tapped, chromium, fits
+from .browsing import DESK, PHONE, Browsing, can_be_tapped, chromium, fits, png_size, still, words
+from .support import ROOT, Outside, docker_inspect
 from .test_homepage import TILES
 
 GOOD = re.compile("healthy|running", re.IGNORECASE)
@@ -32,9 +35,17 @@ DEMO = ("[Worker] Verification error: TypeError: Failed to fetch", "Worker verif
 # MinIO's ask at the login whether one has logged in.
 SESSION = "status of 403 () (https://minio.{}/api/v1/session)"
 KNOWN = (WHO, *DEMO, SESSION)
+# A notice of Chromium's while MLflow's charts find their size. Only where they are looked at.
+CHARTS = "ResizeObserver loop completed with undelivered notifications. (https://mlflow.{}/"
 # So Chromium says where nobody is there to type a password.
 REFUSED = "net::ERR_INVALID_AUTH_CREDENTIALS"
 BUCKET = "mlflow"
+CURVES: dict[str, Callable[[int], float]] = {
+    "accuracy": lambda step: 1 - 0.6 / (1 + step / 5),
+    "iou": lambda step: step / (step + 8),
+    "loss": lambda step: 1 / (1 + step / 4),
+}
+PICTURES = ROOT / "docs/images"
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +87,6 @@ def logged(domain: str, info: dict[str, Any], logins: dict[str, dict[str, str]])
     """A run with parameters, curves and an artifact."""
     api = f"https://mlflow.{domain}/api/2.0"
     now, steps, mark = int(time.time() * 1000), range(40), secrets.token_hex(8)
-    curves = {
-        "loss": lambda step: 1 / (1 + step / 4),
-        "accuracy": lambda step: 1 - 0.6 / (1 + step / 5),
-        "iou": lambda step: step / (step + 8),
-    }
     with requests.Session() as session:
         session.trust_env, session.verify = False, info["ca_file"]
         session.auth = (logins["mlflow"]["user"], logins["mlflow"]["password"])
@@ -96,7 +102,7 @@ def logged(domain: str, info: dict[str, Any], logins: dict[str, dict[str, str]])
         try:
             run_id = post("runs/create", experiment_id=experiment_id, run_name=run, start_time=now)["run"]["info"]["run_id"]
             metrics = [
-                {"key": key, "value": at(step), "timestamp": now + step, "step": step} for key, at in curves.items() for step in steps
+                {"key": key, "value": at(step), "timestamp": now + step, "step": step} for key, at in CURVES.items() for step in steps
             ]
             post("runs/log-batch", run_id=run_id, metrics=metrics, params=[{"key": "learning_rate", "value": "0.001"}])
             place = f"{api}/mlflow-artifacts/artifacts/{experiment_id}/{run_id}/artifacts/areas.csv"
@@ -172,13 +178,13 @@ def test_a_password_is_asked_for(
     browsing: Browsing, domain: str, logins: dict[str, dict[str, str]], known: list[str], service: str
 ) -> None:
     address, given = f"https://{service}.{domain}/", logins[service]
-    for login in (None, {**given, "password": "wrong"}):
-        with browsing.window(login, known=[REFUSED, "status of 401"]) as page, pytest.raises(Error, match=REFUSED):
-            page.goto(address)
-    with browsing.window(given, known=known) as page:
-        answer = page.goto(address)
-        assert answer
-        assert answer.status == 200
+    with browsing.window(known=[REFUSED, "status of 401"]) as page, pytest.raises(Error, match=REFUSED):
+        page.goto(address)
+    for password, status, more in (("wrong", 401, ["status of 401"]), (given["password"], 200, known)):
+        with browsing.window({**given, "password": password}, known=more) as page:
+            answer = page.goto(address)
+            assert answer
+            assert answer.status == status
 
 
 def test_traefik_shows_its_routes(browsing: Browsing, domain: str, logins: dict[str, dict[str, str]], known: list[str]) -> None:
@@ -205,17 +211,17 @@ def test_mlflow_shows_the_run_and_its_artifact(
         expect(page.get_by_text(logged.mark)).to_be_visible()
 
 
-def log_in(page: Page, domain: str, login: dict[str, str]) -> None:
-    """To MinIO's console, as far as what it wants to be agreed to."""
+def filled_in(page: Page, domain: str, login: dict[str, str]) -> Locator:
+    """The button that logs in to MinIO's console, once name and password are there."""
     page.goto(f"https://minio.{domain}/")
     page.get_by_placeholder("Username").fill(login["user"])
     page.get_by_placeholder("Password").fill(login["password"])
-    page.get_by_role("button", name="Login").click()
+    return page.get_by_role("button", name="Login")
 
 
 def test_minio_lists_the_bucket(browsing: Browsing, domain: str, logins: dict[str, dict[str, str]], known: list[str]) -> None:
     with browsing.window(known=known) as page:
-        log_in(page, domain, logins["minio"])
+        filled_in(page, domain, logins["minio"]).click()
         page.get_by_role("button", name="Acknowledge").click()
         expect(page.get_by_text(BUCKET, exact=True).first).to_be_visible()
         assert page.url.startswith(f"https://minio.{domain}/browser")
@@ -243,13 +249,67 @@ def test_mlflow_on_a_phone(browsing: Browsing, domain: str, logins: dict[str, di
 
 def test_minio_on_a_phone(browsing: Browsing, domain: str, logins: dict[str, dict[str, str]], known: list[str]) -> None:
     with browsing.window(screen=PHONE, known=known) as page:
-        page.goto(f"https://minio.{domain}/")
-        for target in (page.get_by_placeholder("Username"), page.get_by_placeholder("Password"), page.get_by_role("button", name="Login")):
+        login = filled_in(page, domain, logins["minio"])
+        for target in (page.get_by_placeholder("Username"), page.get_by_placeholder("Password"), login):
             can_be_tapped(target)
         fits(page)
-        log_in(page, domain, logins["minio"])
+        login.tap()
         button = page.get_by_role("button", name="Acknowledge")
         can_be_tapped(button)
         button.tap()
         expect(page.get_by_text(BUCKET, exact=True).first).to_be_visible()
         fits(page)
+
+
+def show_homepage(page: Page, domain: str, _logged: Logged) -> None:
+    """Every tile, with its state."""
+    dashboard(page, domain)
+
+
+def show_traefik(page: Page, domain: str, _logged: Logged) -> None:
+    """How many routes there are, and how they are."""
+    page.goto(f"https://traefik.{domain}/")
+    expect(page.get_by_text("Success").first).to_be_visible()
+    expect(page.get_by_text("100%").first).to_be_visible()
+
+
+def show_mlflow(page: Page, domain: str, logged: Logged) -> None:
+    """The curves of a run."""
+    page.goto(f"https://mlflow.{domain}/#/experiments/{logged.experiment_id}/runs/{logged.run_id}/model-metrics")
+    expect(page.get_by_role("heading", name=logged.run)).to_be_visible()
+    # One for each metric, each with its axes and its line.
+    expect(page.locator(".js-plotly-plot .scatterlayer .js-line, .js-plotly-plot .scatterlayer path.point").first).to_be_visible()
+    for metric in CURVES:
+        expect(page.get_by_text(metric, exact=True).first).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_have_count(len(CURVES))
+
+
+@pytest.mark.parametrize("show", [show_homepage, show_mlflow, show_traefik], ids=lambda show: show.__name__.removeprefix("show_"))
+def test_pictures(
+    browsing: Browsing,
+    domain: str,
+    host: Any,
+    outside: Outside,
+    logins: dict[str, dict[str, str]],
+    known: list[str],
+    logged: Logged,
+    show: Callable[[Page, str, Logged], None],
+) -> None:
+    """`make pictures` writes the pictures of the documentation; every other run tells when the pages are no longer as they show."""
+    name = show.__name__.removeprefix("show_")
+    with browsing.window(logins.get(name), known=[*known, CHARTS.format(domain)]) as page:
+        show(page, domain, logged)
+        picture = still(page)
+        # No registry of the lab is part of the name.
+        image = re.sub(r"^[^/]*:\d+/", "", docker_inspect(host, name)[name]["Config"]["Image"])
+        shown = {"image": image, "words": words(page)}
+    assert png_size(picture) == (DESK["viewport"]["width"], DESK["viewport"]["height"])
+    assert 10_000 < len(picture) < 150_000
+    if os.environ.get("PICTURES"):
+        PICTURES.mkdir(exist_ok=True)
+        (PICTURES / f"{name}.png").write_bytes(picture)
+        (PICTURES / f"{name}.json").write_text(json.dumps(shown, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    # The pictures are of the lab's images; others look different.
+    if outside.registry:
+        assert json.loads((PICTURES / f"{name}.json").read_text(encoding="utf-8")) == shown, "the page has changed: run `make pictures`"
+    assert png_size((PICTURES / f"{name}.png").read_bytes()) == png_size(picture)
