@@ -27,7 +27,7 @@ SANITY := build-import-check sanity
 MUTATE := _docker_container _escape _extensions _firewall _image_reference _networks _rotation _secret_lists _settled _sizing _traefik _variable_names
 
 .PHONY: help venv demo demo-info demo-down lint format sanity unit mutate molecule test test-security test-operations chaos release-artifact \
-        bench docs messages clean
+        bench docs messages pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -114,6 +114,9 @@ docs: $(VENV_DOCS)/.docs ## build the site of guides and reference in .docs
 
 messages: $(VENV)/.dev ## write the guide with all messages of wrong variables anew
 	MESSAGES_PAGE=1 pytest tests/unit/test_mistakes.py -k page_of_messages
+
+pictures: $(VENV)/.dev ## take the pictures of the documentation anew, of the demo
+	PICTURES=1 LAB_VM=$(DEMO) pytest tests/acceptance/test_browser.py -k pictures
 
 clean: ## remove what was built here, and everything of the lab on this machine
 	if [ -d .lab ]; then "$(PYTHON)" -m lab purge; fi

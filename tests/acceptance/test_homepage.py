@@ -13,7 +13,9 @@ import requests
 
 from .support import docker_inspect, wait_until
 
+# Beside them are the icons of the tiles.
 FILES = {
+    "icons",
     *(f"{name}.yaml" for name in ("settings", "services", "widgets", "bookmarks", "docker", "kubernetes", "proxmox")),
     *("custom.css", "custom.js"),
 }

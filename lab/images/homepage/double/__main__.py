@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from .engine import DockerError, Engine, discovered
 from .page import as_json, page
 
 _APP = Path("/app")
+_ICONS = _APP / "public/icons"
+_ICON_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
 _NOT_FOUND = b"<!doctype html><title>404</title><p>This page could not be found."
 _Answer = tuple[int, str, bytes]
 
@@ -125,18 +128,20 @@ def api_answer(site: Site, path: str) -> _Answer:
         return _json(200, site.groups())
     if path == "/api/bookmarks":
         return _json(200, site.config.bookmarks())
-    return (
-        404,
-        "text/html; charset=utf-8",
-        _NOT_FOUND,
-    )
+    return 404, "text/html; charset=utf-8", _NOT_FOUND
 
 
 def _json(status: int, value: Any) -> _Answer:
     return status, "application/json; charset=utf-8", as_json(value)
 
 
-def answer(site: Site, target: str, host: str, hosts: set[str]) -> _Answer:
+def public_icons(directory: Path) -> dict[str, _Answer]:
+    """The icons that were there at the start: one that comes later is found after a restart."""
+    files = [path for path in directory.rglob("*") if path.suffix in _ICON_TYPES] if directory.is_dir() else []
+    return {f"/icons/{path.relative_to(directory)}": (200, _ICON_TYPES[path.suffix], path.read_bytes()) for path in files}
+
+
+def answer(site: Site, target: str, host: str, hosts: set[str], icons: Mapping[str, _Answer]) -> _Answer:
     """The answer to a GET request."""
     path = urlsplit(target).path
     if path.startswith("/api/"):
@@ -144,11 +149,7 @@ def answer(site: Site, target: str, host: str, hosts: set[str]) -> _Answer:
             print(f"error: Host validation failed for: {host}. Hint: Set HOMEPAGE_ALLOWED_HOSTS", flush=True)
             return _json(400, {"error": "Host validation failed. See logs for more details."})
     elif path != "/":
-        return (
-            404,
-            "text/html; charset=utf-8",
-            _NOT_FOUND,
-        )
+        return icons.get(path) or (404, "text/html; charset=utf-8", _NOT_FOUND)
     try:
         if path == "/":
             return 200, "text/html; charset=utf-8", site.document().encode()
@@ -157,7 +158,7 @@ def answer(site: Site, target: str, host: str, hosts: set[str]) -> _Answer:
         return 500, "text/plain; charset=utf-8", b"Internal Server Error"
 
 
-def handler(site: Site, hosts: set[str]) -> type[BaseHTTPRequestHandler]:
+def handler(site: Site, hosts: set[str], icons: Mapping[str, _Answer]) -> type[BaseHTTPRequestHandler]:
     """A request handler over one site."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -167,7 +168,7 @@ def handler(site: Site, hosts: set[str]) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             try:
-                status, kind, body = answer(site, self.path, self.headers.get("Host", ""), hosts)
+                status, kind, body = answer(site, self.path, self.headers.get("Host", ""), hosts, icons)
             except CannotCopyError as error:
                 print(f"error: {error}", flush=True)
                 os._exit(1)
@@ -234,7 +235,7 @@ def main() -> int:
         return 1
     site = Site(Config(directory, _APP / "skeleton"), Config(_APP / "skeleton", _APP / "skeleton"))
     hosts = allowed_hosts(os.environ.get("HOMEPAGE_ALLOWED_HOSTS", ""), port)
-    server = Server(("::" if Server.address_family == socket.AF_INET6 else "0.0.0.0", port), handler(site, hosts))
+    server = Server(("::" if Server.address_family == socket.AF_INET6 else "0.0.0.0", port), handler(site, hosts, public_icons(_ICONS)))
     print(f"info: ready on port {port}", flush=True)
     server.serve_forever()
     return 0

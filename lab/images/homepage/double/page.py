@@ -29,9 +29,10 @@ li { display: flex; gap: .75rem; align-items: center; min-width: 0; padding: .75
      background: var(--card); border: 1px solid var(--line); border-radius: .6rem; }
 .icon { flex: none; width: 2.4rem; height: 2.4rem; border-radius: .5rem; display: grid; place-items: center;
         background: var(--back); font-weight: 600; }
-.about { flex: 1; min-width: 0; overflow-wrap: anywhere; }
-.about a, .about strong { color: inherit; font-weight: 600; text-decoration: none; }
-.about a:hover, .about a:focus { text-decoration: underline; }
+.icon img { width: 2rem; height: 2rem; object-fit: contain; }
+.about { flex: 1; min-width: 0; overflow-wrap: anywhere; color: inherit; text-decoration: none; }
+.name { font-weight: 600; }
+a:hover .name, a:focus .name { text-decoration: underline; }
 .description { display: block; }
 .state { flex: none; display: flex; align-items: center; gap: .35rem; }
 .dot { width: .65rem; height: .65rem; border-radius: 50%; background: #9aa5b5; }
@@ -67,6 +68,9 @@ lookAll();
 setInterval(lookAll, 10000);
 """
 
+_NETWORK = "https://cdn.jsdelivr.net"
+_COLLECTIONS = {"mdi": "npm/@mdi/svg@latest/svg", "si": "npm/simple-icons@latest/icons", "sh": "gh/selfhst/icons@main/svg"}
+
 
 def page(settings: Mapping[str, Any], groups: list[dict[str, Any]], bookmarks: list[dict[str, Any]], digest: str) -> str:
     """The document for a configuration."""
@@ -94,16 +98,34 @@ def _group(group: Mapping[str, Any], level: int) -> str:
     return f"<section><h{level}>{html.escape(group['name'])}</h{level}>{listed}{inner}</section>"
 
 
-def _link(name: str, href: Any) -> str:
-    text = html.escape(name)
-    return f'<a href="{html.escape(str(href))}">{text}</a>' if href else f"<strong>{text}</strong>"
+def icon_address(icon: str) -> str:
+    """Where a browser finds an icon: all but addresses and paths are names in collections that a content network has."""
+    if icon.startswith(("http", "/")):
+        return icon
+    kind, _, name = icon.partition("-")
+    if kind in _COLLECTIONS:
+        return f"{_NETWORK}/{_COLLECTIONS[kind]}/{name.removesuffix('.svg')}.svg"
+    name, _, suffix = icon.rpartition(".")
+    if suffix not in ("svg", "webp", "png"):
+        name, suffix = icon, "png"
+    return f"{_NETWORK}/gh/homarr-labs/dashboard-icons/{suffix}/{name}.{suffix}"
+
+
+def _mark(service: Mapping[str, Any], name: str) -> str:
+    if service.get("icon"):
+        return f'<img src="{html.escape(icon_address(str(service["icon"])))}" alt="">'
+    return html.escape(str(service.get("icon_text") or name[:1].upper())[:2])
 
 
 def _tile(service: Mapping[str, Any]) -> str:
     name = str(service["name"])
-    mark = str(service.get("icon_text") or name[:1].upper())[:2]
-    description = service.get("description")
-    about = f'<span class="description">{html.escape(str(description))}</span>' if description else ""
+    about = f'<span class="name">{html.escape(name)}</span>'
+    if service.get("description"):
+        about += f'<span class="description">{html.escape(str(service["description"]))}</span>'
+    if service.get("href"):
+        about = f'<a class="about" href="{html.escape(str(service["href"]))}" target="_blank" rel="noreferrer">{about}</a>'
+    else:
+        about = f'<span class="about">{about}</span>'
     state = ""
     if service.get("container") and service.get("server"):
         container, server = html.escape(str(service["container"])), html.escape(str(service["server"]))
@@ -111,10 +133,7 @@ def _tile(service: Mapping[str, Any]) -> str:
             f'<span class="state" role="status" data-container="{container}" data-server="{server}">'
             '<span class="dot" aria-hidden="true"></span><span>…</span></span>'
         )
-    return (
-        f'<li><span class="icon" aria-hidden="true">{html.escape(mark)}</span>'
-        f'<span class="about">{_link(name, service.get("href"))}{about}</span>{state}</li>'
-    )
+    return f'<li><span class="icon" aria-hidden="true">{_mark(service, name)}</span>{about}{state}</li>'
 
 
 def _bookmarks(group: Mapping[str, Any]) -> str:
