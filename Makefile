@@ -75,7 +75,7 @@ unit: $(VENV)/.dev ## run the unit tests
 	nox --no-venv --session unit
 
 mutate: $(VENV)/.dev ## change pure code in every way that its unit tests should notice: make mutate MUTATE="_traefik _host"
-	tools/mutate $(MUTATE)
+	python tools/mutate.py $(MUTATE)
 
 molecule: $(VENV)/.dev ## bring the stack up on fresh VMs, and test it from outside
 	python -m lab images

@@ -55,7 +55,7 @@ def _public_ports(services: t.Sequence[Specification]) -> list[tuple[int, str]]:
 
 def _needs(service: Specification) -> list[str]:
     """The services that one cannot do without."""
-    stores = [store for store, key in (("postgres", "databases"), ("minio", "buckets")) if service[key] and service["name"] != store]
+    stores = [store for store, key in (("postgres", "databases"), ("minio", "buckets")) if service[key]]
     return [*service["depends_on"], *(store for store in stores if store not in service["depends_on"])]
 
 

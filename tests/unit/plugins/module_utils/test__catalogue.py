@@ -39,7 +39,7 @@ def test_host_port(published: str, expected: tuple[int, str]) -> None:
     assert host_port(published) == expected
 
 
-@pytest.mark.parametrize("published", ["", "80", "80-82:80-82", "127.0.0.1::80", "a:80", "80:http"])
+@pytest.mark.parametrize("published", ["", "80", "80-82:80-82", "127.0.0.1::80", "a:80", "80:http", "127.0.0.1:80:http"])
 def test_host_port_refuses(published: str) -> None:
     message = f"port {published!r} is not of the form [ADDRESS:]HOST_PORT:CONTAINER_PORT[/PROTOCOL]"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
@@ -54,7 +54,12 @@ def test_nothing_adds_up_to_nothing() -> None:
         key: [] for key in ("services", "images", "hosts", "ports", "public_ports", "directories", "databases", "database_roles", "buckets")
     }
     manifest = {"services": [], "routes": [], "urls": {}, "credentials": {}, "public_files": {}}
-    secrets = {"secrets": [DIGEST_KEY, BACKUP_PASSWORD], "secret_groups": KINDS, "secret_owners": {}}
+    kept = [
+        {"name": "stack_digest_key", "length": 64, "type": "hex"},
+        # Older backups are read with the former one.
+        {"name": "backup_password", "length": 40, "type": "password", "keep_former": True},
+    ]
+    secrets = {"secrets": kept, "secret_groups": KINDS, "secret_owners": {}}
     assert catalogue([]) == {**empty, **secrets, "backups": {}, "bucket_users": [], "manifest": manifest, "upgrades": []}
 
 
@@ -67,7 +72,7 @@ STACK = [
         ports=["80:80"],
         secrets=[{"name": "web_password"}, {"name": "shared", "type": "hex"}],
         credentials={"user": "me", "secret": "web_password"},
-        directories=[{"path": "/srv/web", "mode": "0750"}],
+        directories=[{"path": "/srv/web", "mode": "0750"}, {"path": "/srv/web/cache"}],
         databases=[{"name": "web", "owner": "web", "password_secret": "web_db"}],
         buckets=[{"name": "tiles", "user": "web", "secret": "key"}, {"name": "maps", "user": "web", "secret": "key"}],
         routes=[
@@ -126,6 +131,7 @@ def test_catalogue() -> None:
             # Only root and the service itself look into its configuration.
             {"path": "/etc/hub/web", "owner": "1000", "group": "0", "mode": "0700"},
             {"path": "/srv/web", "owner": "1000", "group": "1000", "mode": "0750"},
+            {"path": "/srv/web/cache", "owner": "1000", "group": "1000", "mode": "0700"},
         ],
         "databases": [
             {"name": "gis", "owner": "web", "extensions": ["postgis"]},
@@ -239,7 +245,7 @@ FAILURES: list[tuple[list[dict[str, Any]], str]] = [
     ([{"name": "web"}], "the specification of service 'web' lacks the key 'image'"),
     ([service("web", image="web")], "image 'web' is not pinned; name a tag other than latest, or a digest"),
     ([service("web", depends_on=["db"])], "service 'web' depends on 'db', which is not in this stack"),
-    ([service("web"), service("web")], "two services have one name: web"),
+    ([service("web"), service("web"), service("db")], "two services have one name: web"),
     (
         [service("a", ports=["80:80"]), service("b", ports=["127.0.0.1:80:8080"])],
         "the host's port 127.0.0.1:80:8080 is used by both 'a' and 'b'; change one of them",
@@ -261,6 +267,14 @@ FAILURES: list[tuple[list[dict[str, Any]], str]] = [
         "minio_enabled is false, and service 'web' needs 'minio': set it to true, or switch the other off, too",
     ),
     (
+        [service("maps", databases=[{"name": "a", "owner": "me", "password_secret": "mine"}]), service("postgres", enabled=False)],
+        "postgres_enabled is false, and service 'maps' needs 'postgres': set it to true, or switch the other off, too",
+    ),
+    (
+        [service("a", public_files={"key": "/srv/a"}), service("b", public_files={"key": "/srv/b"})],
+        "the public file key is used by both 'a' and 'b'; change one of them",
+    ),
+    (
         [service("a", backup={"data": "/srv/a"}), service("b", backup={"data": "/srv/b"})],
         "the name data in backups is used by both 'a' and 'b'; change one of them",
     ),
@@ -273,10 +287,10 @@ FAILURES: list[tuple[list[dict[str, Any]], str]] = [
     ),
     (
         [
-            service("a", buckets=[{"name": "a", "user": "me", "secret": "mine"}]),
-            service("b", buckets=[{"name": "b", "user": "me", "secret": "yours"}]),
+            service("a", buckets=[{"name": "a", "user": "me", "secret": "yours"}]),
+            service("b", buckets=[{"name": "b", "user": "me", "secret": "mine"}]),
         ],
-        "the user me of the object store has two passwords, 'mine' and 'yours'; give each service one of its own",
+        "the user me of the object store has two passwords, 'yours' and 'mine'; give each service one of its own",
     ),
 ]
 
@@ -291,11 +305,20 @@ def test_what_is_switched_off_does_not_count() -> None:
     assert catalogue([*STACK, service("off", enabled=False, ports=["80:80"], depends_on=["nobody"])]) == catalogue(STACK)
 
 
+def test_a_store_that_nobody_needs_may_be_switched_off() -> None:
+    assert catalogue([service("web"), service("minio", enabled=False), service("postgres", enabled=False)])["services"] == ["web"]
+
+
+def test_the_first_host_of_a_route_is_its_address() -> None:
+    urls = catalogue([service("web", routes=[route("web", "a.org", hosts=["a.org", "www.a.org"])])])["manifest"]["urls"]
+    assert urls == {"web": "https://a.org"}
+
+
 def test_one_host_name_may_serve_several_paths_and_protocols() -> None:
     services = [
         service("a", routes=[route("a", "x.org")], ports=["80:80"]),
         service("b", routes=[route("b", "x.org", path_prefix="/b")], ports=["80:80/udp"]),
-        service("c", routes=[route("c", "x.org", protocol="tcp", entrypoint="sql")]),
+        service("c", routes=[route("c", "x.org", path_prefix="/c"), route("sql", "x.org", protocol="tcp", entrypoint="sql")]),
     ]
     assert catalogue(services)["hosts"] == ["x.org"]
 

@@ -113,31 +113,41 @@ DNS = {"traefik_acme_challenge": "dns", "traefik_acme_dns_provider": "cloudflare
             ],
         ),
         (
-            {**DNS, "traefik_acme_dns_options": {"resolvers": [], "delay": 1}},
+            {**DNS, "traefik_acme_dns_options": {"resolvers": [], "delay": 1, "zone": "org"}},
             ["traefik_acme_dns_options has 'delay': Traefik knows 'propagation' and 'resolvers' here"],
         ),
-        (
-            {"traefik_acme_eab_kid": "x"},
-            ["traefik_acme_eab_kid and traefik_acme_eab_hmac_key belong together: set both, or neither"],
+        *(
+            ({name: "x"}, ["traefik_acme_eab_kid and traefik_acme_eab_hmac_key belong together: set both, or neither"])
+            for name in ("traefik_acme_eab_kid", "traefik_acme_eab_hmac_key")
         ),
         ({"traefik_acme_eab_kid": "x", "traefik_acme_eab_hmac_key": "y"}, []),
         (
             {"traefik_acme_valid_hours": 0},
             ["traefik_acme_valid_hours is 0: write for how many hours certificates are issued, such as 2160"],
         ),
+        ({"traefik_acme_valid_hours": 1}, []),
+        ({"traefik_acme_valid_hours": 2160}, []),
         ({"traefik_acme_addresses": ["nowhere"]}, ["traefik_acme_addresses has 'nowhere': write IP addresses, such as 203.0.113.7"]),
         (
             {"traefik_certificates": "files", "traefik_certificate_file": "hub.pem"},
             [f"traefik_certificate_file is 'hub.pem': {FILE}", f"traefik_certificate_key_file is not set: {FILE}"],
         ),
         ({"traefik_issuer_ca_file": "ca.pem"}, [f"traefik_issuer_ca_file is 'ca.pem': {FILE}"]),
-        (
-            {"traefik_hsts_preload": True, "traefik_hsts_seconds": 31536000},
-            [
-                "traefik_hsts_preload is True: browsers take a domain into their lists only with traefik_hsts_subdomains and a "
-                "traefik_hsts_seconds of 31536000 or more; set these too, or leave preload off"
-            ],
+        *(
+            (
+                {"traefik_hsts_preload": True, **rest},
+                [
+                    "traefik_hsts_preload is True: browsers take a domain into their lists only with traefik_hsts_subdomains and a "
+                    "traefik_hsts_seconds of 31536000 or more; set these too, or leave preload off"
+                ],
+            )
+            for rest in (
+                {"traefik_hsts_seconds": 31536000},
+                {"traefik_hsts_subdomains": True},
+                {"traefik_hsts_subdomains": True, "traefik_hsts_seconds": 31535999},
+            )
         ),
+        ({"traefik_hsts_preload": True, "traefik_hsts_seconds": 63072000, "traefik_hsts_subdomains": True}, []),
         ({"traefik_hsts_preload": True, "traefik_hsts_seconds": 31536000, "traefik_hsts_subdomains": True}, []),
         # What belongs to another mode is not looked at.
         ({"traefik_certificates": "selfsigned", "stack_acme_email": "", "traefik_acme_challenge": "dns"}, []),

@@ -8,23 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._extra_services import (
-    NETWORKS,
     extra_service_paths,
     extra_service_problems,
     extra_service_secrets,
     values_at,
 )
-from ansible_collections.opengeoai.hub.plugins.module_utils._specification import (
-    BASIC_AUTH_DEFAULTS,
-    DEFAULTS,
-    HEALTHCHECK_DEFAULTS,
-    NESTED_DEFAULTS,
-    UPGRADE_DEFAULTS,
-)
-from tests.unit.test_consistency import ROOT
 
 HERE = "stack_extra_services[0]"
 VARIABLES = {"stack_config_dir": "/etc/opengeoai", "postgres_image": "docker.io/pgrouting/pgrouting:17-3.5-3.7.3"}
@@ -225,35 +215,3 @@ def test_paths_are_those_that_lie_in_no_other_of_the_same_service() -> None:
         "stack_extra_services[0].directories[2].path": "/srv/maps2",
         "stack_extra_services[1].directories[0].path": "/srv/maps/cache",
     }
-
-
-def documented() -> dict[str, Any]:
-    """The options of a service, as the role specifies them."""
-    specs = yaml.safe_load((ROOT / "roles/stack/meta/argument_specs.yml").read_text(encoding="utf-8"))
-    found: dict[str, Any] = specs["argument_specs"]["main"]["options"]["stack_extra_services"]["options"]
-    return found
-
-
-def test_every_key_is_documented() -> None:
-    options = documented()
-    # A role has its own files; the user's have paths.
-    assert set(options) == {*DEFAULTS, "name", "image"} - {"role"}
-    inner = {**NESTED_DEFAULTS, "healthcheck": {"command": None, **HEALTHCHECK_DEFAULTS}, "upgrade": UPGRADE_DEFAULTS}
-    assert {key: set(options[key]["options"]) for key in inner} == {key: set(keys) for key, keys in inner.items()}
-    assert set(options["routes"]["options"]["basic_auth"]["options"]) == set(BASIC_AUTH_DEFAULTS)
-    assert tuple(options["networks"]["choices"]) == NETWORKS
-
-
-def test_documented_defaults_are_those_that_are_applied() -> None:
-    options = documented()
-    shown = {
-        **{(key, None): option["default"] for key, option in options.items() if "default" in option},
-        **{
-            (key, name): option["default"]
-            for key, outer in options.items()
-            for name, option in (outer.get("options") or {}).items()
-            if "default" in option
-        },
-    }
-    applied = {**NESTED_DEFAULTS, "healthcheck": HEALTHCHECK_DEFAULTS, "upgrade": UPGRADE_DEFAULTS}
-    assert shown == {place: DEFAULTS[place[0]] if place[1] is None else applied[place[0]][place[1]] for place in shown}

@@ -74,6 +74,7 @@ def test_mlflow_users() -> None:
     ("users", "passwords", "message"),
     [
         ([ALICE], [], "there are 1 users and 0 passwords"),
+        ([ALICE], ["", ""], "there are 1 users and 2 passwords"),
         ([{"name": "Bob"}], None, "the user 'Bob' of mlflow_users has no secret; name one, such as mlflow_user_1_password"),
     ],
 )
@@ -125,11 +126,18 @@ def permitted(*permissions: dict[str, str]) -> dict[str, Any]:
         ({}, []),
         ({"mlflow_users": "alice", "mlflow_removed_users": "bob"}, []),
         (
-            {"mlflow_users": ["name=alice", {"name": "bob", "permissions": "READ"}, {"name": "carol", "permissions": ["experiment=a"]}]},
+            {
+                "mlflow_users": [
+                    "name=alice",
+                    {"name": "bob", "permissions": "READ"},
+                    {"name": "carol", "permissions": ["experiment=a", {}]},
+                ]
+            },
             [
                 "mlflow_users[0] (not shown) is no mapping: write one, such as {name: alice}",
                 "mlflow_users[1].permissions is 'READ': write a list, such as [{experiment: roads, permission: READ}]",
                 "mlflow_users[2].permissions[0] is 'experiment=a': write a mapping, such as {experiment: roads, permission: READ}",
+                "mlflow_users[2].permissions[1] needs exactly one of experiment, registered_model, prompt, and has 0",
             ],
         ),
         ({"mlflow_users": [{"name": "alice"}, BOB], "mlflow_removed_users": ["carol"]}, []),
@@ -148,11 +156,13 @@ def permitted(*permissions: dict[str, str]) -> dict[str, Any]:
             ],
         ),
         (
-            {"mlflow_users": [{"name": "mlflow"}, {"name": "alice"}, {"name": "alice"}]},
+            {"mlflow_users": [{"name": name} for name in ("mlflow", "alice", "alice", "zoe", "zoe")]},
             [
                 "mlflow_users[0].name is 'mlflow', which is mlflow_user, who is there in any case; leave it out",
                 "mlflow_users[2].name is 'alice', which is listed twice; merge the entries",
                 "mlflow_users[2].secret is 'mlflow_user_alice_password', which another user has: give each a secret of its own",
+                "mlflow_users[4].name is 'zoe', which is listed twice; merge the entries",
+                "mlflow_users[4].secret is 'mlflow_user_zoe_password', which another user has: give each a secret of its own",
             ],
         ),
         (

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime
 import socket
@@ -11,13 +12,22 @@ import ssl
 import struct
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._local_ca import create_authority, issue_leaf, new_key
-from ansible_collections.opengeoai.hub.plugins.module_utils._routes import REFUSED, ask, health_table
+from ansible_collections.opengeoai.hub.plugins.module_utils._routes import (
+    REFUSED,
+    ask,
+    health_table,
+    http_request,
+    judge_status,
+    parse_status,
+    url_of,
+)
 
 YEAR = datetime.timedelta(days=365)
 NOW = datetime.datetime.now(datetime.UTC)
@@ -28,10 +38,26 @@ NARROWED = {**DATABASE, "restricted": True}
 UNKNOWN_ISSUER = "unable to get local issuer certificate|self-signed certificate in certificate chain"
 
 
+@dataclass
+class Server:
+    """What a server answers to a web client, and what its clients did before that."""
+
+    port: int = 0
+    ca_file: str = ""
+    answer: bytes = b"HTTP/1.1 200 OK\r\n\r\n"
+    asked_for_tls: list[bool] = field(default_factory=list)
+    protocols: list[str | None] = field(default_factory=list)
+    requests: list[bytes] = field(default_factory=list)
+    served: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[int]:
-    """Serves one certificate of an unknown CA on loopback, to web clients and to those of PostgreSQL; yields the port."""
-    key_pem, chain_pem = issue_leaf(create_authority("nobody knows", new_key(), NOW, YEAR), ["hub.org", "db.hub.org"], NOW, YEAR)
+def server(tmp_path: Path) -> Iterator[Server]:
+    """Serves one certificate of an unknown CA on loopback, to web clients and to those of PostgreSQL."""
+    seen = Server(ca_file=str(tmp_path / "ca"))
+    authority = create_authority("nobody knows", new_key(), NOW, YEAR)
+    Path(seen.ca_file).write_bytes(authority.certificate_pem)
+    key_pem, chain_pem = issue_leaf(authority, ["hub.org", "db.hub.org"], NOW, YEAR)
     (tmp_path / "chain").write_bytes(chain_pem)
     (tmp_path / "key").write_bytes(key_pem)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -39,22 +65,26 @@ def server(tmp_path: Path) -> Iterator[int]:
     context.set_alpn_protocols(["postgresql"])
 
     def serve(link: socket.socket) -> None:
-        if link.recv(1, socket.MSG_PEEK) == b"\x00":
+        seen.asked_for_tls.append(link.recv(1, socket.MSG_PEEK) == b"\x00")
+        if seen.asked_for_tls[-1]:
             link.recv(8)
             link.sendall(b"S")
         with contextlib.suppress(OSError), context.wrap_socket(link, server_side=True) as secure:
-            if secure.recv(1000).startswith(b"GET"):
-                secure.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            seen.protocols.append(secure.selected_alpn_protocol())
+            if request := secure.recv(1000):
+                seen.requests.append(request)
+                secure.sendall(seen.answer)
 
     def accept() -> None:
         with contextlib.suppress(OSError):
             while True:
                 serve(listener.accept()[0])
+                seen.served.release()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
+        threading.Thread(target=accept, daemon=True).start()
+        seen.port = listener.getsockname()[1]
+        yield seen
 
 
 @pytest.mark.parametrize(
@@ -72,9 +102,117 @@ def server(tmp_path: Path) -> Iterator[int]:
         ({**NARROWED, "host": "other.org"}, True, "not valid for 'other.org'"),
     ],
 )
-def test_ask_judges_the_certificate(server: int, route: dict[str, Any], any_issuer: bool, problem: str) -> None:
-    found = ask(route, "127.0.0.1", server, None, 5, any_issuer).problem
+def test_ask_judges_the_certificate(server: Server, route: dict[str, Any], any_issuer: bool, problem: str) -> None:
+    found = ask(route, "127.0.0.1", server.port, None, 5, any_issuer).problem
     assert any(part in found for part in problem.split("|")) if problem else found == ""
+
+
+def test_only_who_issued_it_is_trusted_unless_it_is_said_otherwise(server: Server) -> None:
+    assert ask(ROUTE, "127.0.0.1", server.port, server.ca_file, 5).problem == ""
+    assert any(part in ask(ROUTE, "127.0.0.1", server.port, None, 5).problem for part in UNKNOWN_ISSUER.split("|"))
+
+
+@pytest.mark.parametrize("route", [ROUTE, DATABASE], ids=["web", "database"])
+def test_the_certificate_says_until_when_it_is_good(server: Server, route: dict[str, Any]) -> None:
+    expires = ask(route, "127.0.0.1", server.port, server.ca_file, 5).expires
+    assert abs(datetime.datetime.fromtimestamp(ssl.cert_time_to_seconds(expires), datetime.UTC) - NOW - YEAR) < datetime.timedelta(days=2)
+
+
+@pytest.mark.parametrize(
+    ("route", "asks_for_tls", "protocol", "requests"),
+    [
+        (ROUTE, False, None, 1),
+        (DATABASE, True, "postgresql", 0),
+        # Entry points of other services, whose names are anything.
+        ({**ROUTE, "entrypoint": "a"}, False, None, 1),
+        ({**DATABASE, "entrypoint": "rendezvous"}, False, None, 0),
+        ({**DATABASE, "entrypoint": "other"}, False, None, 0),
+    ],
+)
+def test_each_is_spoken_to_in_its_own_language(
+    server: Server, route: dict[str, Any], asks_for_tls: bool, protocol: str | None, requests: int
+) -> None:
+    assert ask(route, "127.0.0.1", server.port, server.ca_file, 5).problem == ""
+    # A client may be done before the server is.
+    assert server.served.acquire(timeout=5)
+    assert (server.asked_for_tls, server.protocols, len(server.requests)) == ([asks_for_tls], [protocol], requests)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expect", "problem"),
+    [
+        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", [200], "it answered 503 instead of 200"),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", [101], ""),
+        (b"220 mail.example.org\r\n", [220], "it answered b'220 mail.example.org\\r\\n', which is not HTTP"),
+    ],
+)
+def test_ask_judges_the_answer(server: Server, answer: bytes, expect: list[int], problem: str) -> None:
+    server.answer = answer
+    assert ask({**ROUTE, "path": "/live", "expect": expect}, "127.0.0.1", server.port, server.ca_file, 5).problem == problem
+    (request,) = server.requests
+    assert request == http_request("hub.org", "/live", False) or 101 in expect
+    assert (b"\r\nUpgrade: websocket\r\n" in request) is (101 in expect)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "https://hub.org"),
+        ({"path": "/maps/"}, "https://hub.org/maps"),
+        ({"entrypoint": "other"}, "https://hub.org"),
+        ({"protocol": "tcp", "entrypoint": "postgres", "path": "/maps"}, "postgres://hub.org"),
+    ],
+)
+def test_url_of(changes: dict[str, Any], expected: str) -> None:
+    assert url_of({**ROUTE, **changes}) == expected
+
+
+def test_http_request() -> None:
+    plain = b"GET / HTTP/1.1\r\nHost: hub.org\r\nUser-Agent: opengeoai.hub\r\nConnection: close\r\n\r\n"
+    assert http_request("hub.org", "", False) == http_request("hub.org", "/", False) == plain
+    head, _key, value = http_request("hub.org", "/live", True).partition(b"Sec-WebSocket-Key: ")
+    assert head.split(b"\r\n") == [
+        b"GET /live HTTP/1.1",
+        b"Host: hub.org",
+        b"User-Agent: opengeoai.hub",
+        b"Connection: Upgrade",
+        b"Upgrade: websocket",
+        b"Sec-WebSocket-Version: 13",
+        b"",
+    ]
+    # As the protocol of websockets wants it.
+    assert len(base64.b64decode(value)) == 16
+    assert value.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(("line", "status"), [(b"HTTP/1.1 200 OK\r\n", 200), (b"HTTP/1.0 404 Not Found", 404), (b"HTTP/2 204", 204)])
+def test_parse_status(line: bytes, status: int) -> None:
+    assert parse_status(line) == status
+
+
+@pytest.mark.parametrize("line", [b"", b"HTTP/1.1", b"HTTP/1.1 OK 200", b"SSH-2.0-x 200 OK"])
+def test_parse_status_refuses(line: bytes) -> None:
+    with pytest.raises(ValueError) as excinfo:
+        parse_status(line)
+    assert str(excinfo.value) == f"it answered {line!r}, which is not HTTP"
+
+
+def test_of_a_long_answer_the_beginning_is_shown() -> None:
+    with pytest.raises(ValueError, match=f"^it answered b'{'x' * 80}', which is not HTTP$"):
+        parse_status(b"x" * 81)
+
+
+@pytest.mark.parametrize(
+    ("status", "expect", "expected"),
+    [
+        (200, [200], ""),
+        (403, [401, 403], ""),
+        (500, [200], "it answered 500 instead of 200"),
+        (500, [401, 403], "it answered 500 instead of 401 or 403"),
+    ],
+)
+def test_judge_status(status: int, expect: list[int], expected: str) -> None:
+    assert judge_status(status, expect) == expected
 
 
 RESET = struct.pack("ii", 1, 0)
@@ -139,3 +277,14 @@ def test_a_web_route_answers_even_where_a_list_does_not_name_the_host(refusal: t
 def test_health_table_tells_of_a_refusal(given: dict[str, str], line: str) -> None:
     rows = health_table({"services": [], "routes": [{"url": "postgres://db.hub.org", "problem": "", **given}]}, "/etc/hub")
     assert rows[0].split(maxsplit=1)[1] == line
+
+
+def test_health_table_tells_of_services() -> None:
+    services = [
+        {"service": "web", "health": "healthy", "state": "running", "image": "nginx:1"},
+        {"service": "db", "health": "", "state": "exited", "image": None},
+    ]
+    assert [line.split() for line in health_table({"services": services, "routes": []}, "/etc/hub")[:2]] == [
+        ["web", "healthy", "nginx:1"],
+        ["db", "exited"],
+    ]

@@ -9,15 +9,21 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._extra_services import NETWORKS
 from ansible_collections.opengeoai.hub.plugins.module_utils._specification import (
     BASIC_AUTH_DEFAULTS,
-    BASIC_AUTH_RATE_LIMIT,
     DEFAULTS,
+    HEALTHCHECK_DEFAULTS,
     NESTED_DEFAULTS,
+    UPGRADE_DEFAULTS,
+    enabled,
+    logins_of,
     normalise,
     owner_of,
 )
+from tests.unit.test_consistency import ROOT
 
 WEB: dict[str, Any] = {"name": "web", "image": "nginx:1.29"}
 ROUTE: dict[str, Any] = {"name": "web", "hosts": ["web.example.org"], "port": 80}
@@ -48,6 +54,7 @@ NESTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("directories", {"path": "/srv"}, {}),
     ("mounts", {"source": "/a", "target": "/b"}, {}),
     ("routes", ROUTE, {}),
+    ("routes", {"name": "web", "hosts": ["web.example.org"], "service": "api@internal"}, {}),
     ("secrets", {"name": "s"}, {}),
     ("databases", {"name": "d", "owner": "o", "password_secret": "s"}, {}),
     ("buckets", {"name": "b", "user": "u", "secret": "s"}, {}),
@@ -80,7 +87,7 @@ def test_defaults_of_mappings() -> None:
     ("given", "expected"),
     [
         ({}, None),
-        ({"basic_auth": {"user": "me", "secret": "s"}}, BASIC_AUTH_RATE_LIMIT),
+        ({"basic_auth": {"user": "me", "secret": "s"}}, {"average": 10, "burst": 100, "period": "1s"}),
         ({"basic_auth": {"user": "me", "secret": "s"}, "rate_limit": {}}, {}),
         ({"basic_auth": {"user": "me", "secret": "s"}, "rate_limit": {"average": 5, "burst": 6}}, {"average": 5, "burst": 6}),
     ],
@@ -114,7 +121,7 @@ FAILURES: list[tuple[Any, str]] = [
     ({"name": "web", "image": ""}, "the specification of service 'web' lacks the key 'image'"),
     ({"image": "nginx:1.29"}, "the specification of service None lacks the key 'name'"),
     (
-        {**WEB, "volumes": []},
+        {**WEB, "volumes": [], "volumes_from": []},
         "the specification of service 'web' has the unknown key 'volumes'; known are " + ", ".join(sorted({*DEFAULTS, "name", "image"})),
     ),
     (
@@ -128,6 +135,7 @@ FAILURES: list[tuple[Any, str]] = [
     ({**WEB, "files": None}, "the specification of service 'web', files, must be a list, got None"),
     ({**WEB, "mounts": "/a:/b"}, "the specification of service 'web', mounts, must be a list, got '/a:/b'"),
     ({**WEB, "mounts": ["/a:/b"]}, "the specification of service 'web', mounts[0], must be a mapping, got '/a:/b'"),
+    ({**WEB, "mounts": [{}]}, "the specification of service 'web', mounts[0], lacks the key 'source'"),
     ({**WEB, "mounts": [{"source": "/a"}]}, "the specification of service 'web', mounts[0], lacks the key 'target'"),
     ({**WEB, "secrets": [{"name": "a"}, {}]}, "the specification of service 'web', secrets[1], lacks the key 'name'"),
     (
@@ -195,3 +203,51 @@ def test_normalise_refuses(given: Any, message: str) -> None:
 )
 def test_owner_of(user: Any, expected: tuple[str, str]) -> None:
     assert owner_of(normalise({**WEB, "user": user})) == expected
+
+
+def test_what_is_not_switched_off_is_enabled() -> None:
+    assert enabled([WEB, {**WEB, "enabled": False}, {**WEB, "enabled": True}]) == [WEB, {**WEB, "enabled": True}]
+
+
+def test_logins_of() -> None:
+    you = {"user": "you", "secret": "yours", "rounds": 4}
+    (route,) = normalise(with_route(basic_auth={"user": "me", "secret": "mine", "remove_header": False, "users": [you]}))["routes"]
+    assert logins_of(route) == [{"user": "me", "secret": "mine", "rounds": 10}, you]
+    (without,) = normalise(with_route())["routes"]
+    assert logins_of(without) == []
+
+
+def documented() -> dict[str, Any]:
+    """The options of a service, as the role specifies them."""
+    specs = yaml.safe_load((ROOT / "roles/stack/meta/argument_specs.yml").read_text(encoding="utf-8"))
+    found: dict[str, Any] = specs["argument_specs"]["main"]["options"]["stack_extra_services"]["options"]
+    return found
+
+
+def test_every_key_is_documented() -> None:
+    options = documented()
+    # A role has its own files; the user's have paths.
+    assert set(options) == {*DEFAULTS, "name", "image"} - {"role"}
+    inner = {**NESTED_DEFAULTS, "healthcheck": {"command": None, **HEALTHCHECK_DEFAULTS}, "upgrade": UPGRADE_DEFAULTS}
+    assert {key: set(options[key]["options"]) for key in inner} == {key: set(keys) for key, keys in inner.items()}
+    assert set(options["routes"]["options"]["basic_auth"]["options"]) == set(BASIC_AUTH_DEFAULTS)
+    assert tuple(options["networks"]["choices"]) == NETWORKS
+
+
+def test_documented_defaults_are_those_that_are_applied() -> None:
+    options = documented()
+    shown = {
+        **{(key, None): option["default"] for key, option in options.items() if "default" in option},
+        **{
+            (key, name): option["default"]
+            for key, outer in options.items()
+            for name, option in (outer.get("options") or {}).items()
+            if "default" in option
+        },
+    }
+    applied = {**NESTED_DEFAULTS, "healthcheck": HEALTHCHECK_DEFAULTS, "upgrade": UPGRADE_DEFAULTS}
+    login = options["routes"]["options"]["basic_auth"]["options"]
+    assert {key: option["default"] for key, option in login.items() if "default" in option} == {
+        key: BASIC_AUTH_DEFAULTS[key] for key in ("rounds", "remove_header")
+    }
+    assert shown == {place: DEFAULTS[place[0]] if place[1] is None else applied[place[0]][place[1]] for place in shown}

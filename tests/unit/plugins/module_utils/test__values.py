@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._values import (
+    age_problem,
     boolean_problem,
     database_url_problem,
     domain_problem,
@@ -91,6 +92,7 @@ NOT_SET = "v is not set: it is required; set it to the domain that leads to this
         ("a-b.c1", None),
         ("xn--bcher-kva.example", None),
         (f"{'a' * 63}.org", None),
+        ("a." * 126 + "a", None),
         (None, NOT_SET),
         ("", NOT_SET),
         (7, "v is 7: it must be text; put it in quotes"),
@@ -107,6 +109,7 @@ NOT_SET = "v is not set: it is required; set it to the domain that leads to this
         ("*.hub.org", f"v is '*.hub.org': its part '*' {LABEL}"),
         ("hub.org:443", "v is 'hub.org:443': leave out the port: 'hub.org'"),
         ("2001:db8::7", "v is '2001:db8::7': it is an IP address; use a name, since certificates and routes go by names"),
+        ("::1", "v is '::1': it is an IP address; use a name, since certificates and routes go by names"),
         ("höhe.example.org", "v is 'höhe.example.org': write it as DNS has it: 'xn--hhe-sna.example.org'"),
         (f"{'ü' * 63}.org", f"v is '{'ü' * 63}.org': its part '{'ü' * 63}' {LABEL}"),
         ("hub.org\n", f"v is 'hub.org\\n': its part 'org\\n' {LABEL}"),
@@ -226,6 +229,25 @@ def test_number_problem(value: Any, least: int, most: int | None, expected: str 
     assert number_problem("v", value, least, most, "3") == expected
 
 
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [
+        ("30d", True),
+        ("1d12h", True),
+        ("1d2h3m", True),
+        ("90m", True),
+        ("", False),
+        ("12h1d", False),
+        ("1w", False),
+        ("30", False),
+        (30, False),
+    ],
+)
+def test_age_problem(value: Any, good: bool) -> None:
+    message = f"v is {value!r}: give days, hours and minutes, such as 30d or 1d12h"
+    assert age_problem("v", value) == (None if good else message)
+
+
 @pytest.mark.parametrize(("value", "good"), [(1, True), (65535, True), (0, False), (65536, False)])
 def test_port_problem(value: Any, good: bool) -> None:
     assert port_problem("v", value) == (None if good else f"v is {value}: write a whole number from 1 to 65535, such as 5432")
@@ -262,7 +284,9 @@ def test_size_problem(value: Any, expected: str | None) -> None:
     assert size_problem("v", value) == expected
 
 
-@pytest.mark.parametrize(("value", "good"), [("6m", True), ("6144k", True), ("5.9m", False), ("6143k", False)])
+@pytest.mark.parametrize(
+    ("value", "good"), [("6m", True), ("6144k", True), ("5.9m", False), ("6143k", False), ("0.006g", True), ("0.005g", False)]
+)
 def test_memory_problem(value: str, good: bool) -> None:
     assert memory_problem("v", value) == (None if good else f"v is {value!r}: that is too little; write 6m or more")
 

@@ -13,12 +13,14 @@ import pytest
 from ansible_collections.opengeoai.hub.plugins.module_utils._files import Ownership
 from ansible_collections.opengeoai.hub.plugins.module_utils._written import (
     Written,
+    by_reader,
     fingerprint,
     leftovers,
     outdated,
     read_written,
     with_wanted,
     write_written,
+    written_for_others,
 )
 
 KEY = "key"
@@ -89,7 +91,35 @@ def test_leftovers(tmp_path: Path) -> None:
         # Somebody has changed it: now, or before a run that was interrupted.
         ({"/x": [A]}, {"/x": [A, C]}, ["/x"], {"/x": [A, C]}),
         ({"/x": [A, C]}, {"/x": [A, C]}, ["/x"], {"/x": [A, C]}),
+        ({"/x": [A]}, {"/x": ["0" * 64, A]}, ["/x"], {"/x": ["0" * 64, A]}),
     ],
 )
 def test_outdated(known: Written, meanwhile: Written, restarting: list[str], expected: Written) -> None:
     assert outdated(known, meanwhile, {"/x": [A]}, restarting) == expected
+
+
+def test_by_reader() -> None:
+    nobodys, empty, first, second, other = (
+        {"path": "/1"},
+        {"path": "/2", "reader": None},
+        {"path": "/3", "reader": "web"},
+        {"path": "/4", "reader": "web"},
+        {"path": "/5", "reader": "db"},
+    )
+    assert by_reader([nobodys, first, other, empty, second]) == {"": [nobodys, empty], "web": [first, second], "db": [other]}
+    assert by_reader([]) == {}
+
+
+def test_written_for_others(tmp_path: Path) -> None:
+    for name, path in (("db", "/x"), ("maps", "/y"), ("web", "/z")):
+        write_written(str(tmp_path / f"{name}.json"), {path: [A]}, Ownership(-1, -1, 0o600))
+    (tmp_path / "README").write_text("no record")
+    assert written_for_others(str(tmp_path / "maps.json")) == {"/x", "/z"}
+    assert written_for_others(str(tmp_path / "new.json")) == {"/x", "/y", "/z"}
+    assert written_for_others(str(tmp_path / "nowhere" / "web.json")) == set()
+
+
+def test_a_damaged_record_of_others_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "db.json").write_text("{")
+    with pytest.raises(ValueError, match=r"db\.json is no record"):
+        written_for_others(str(tmp_path / "web.json"))
