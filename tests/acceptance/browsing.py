@@ -17,8 +17,10 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Playwright, Request, WebError, WebSocket, expect
 
 from lab import browser as lab_browser
+from lab.engine import docker
+from lab.settings import NETWORK
 
-from .support import wait_until
+from .support import Outside, wait_until
 
 DESK = {"viewport": {"width": 1280, "height": 800}}
 PHONE_WIDTH = 390
@@ -121,16 +123,55 @@ class Browsing:
 
 
 @contextlib.contextmanager
-def chromium(driver: Playwright, domain: str, address: str, ca_file: str, home: Path) -> Iterator[Browsing]:
+def quiet_network(directory: Path, image: str) -> Iterator[str]:
+    """The browser's program, in a network of its own.
+
+    When an interface of its host comes or goes, as with every container there, Chromium gives all requests up (ERR_NETWORK_CHANGED).
+    To enter that network takes root, and sudo would close the pipes by which the browser is told what to do: another user goes without.
+    """
+    if os.geteuid() != 0:
+        yield lab_browser.PROGRAM
+        return
+    name = f"acceptance-browser-{directory.name}-{os.getpid()}"
+    docker(
+        "run",
+        "--detach",
+        "--rm",
+        "--name",
+        name,
+        "--network",
+        NETWORK,
+        "--label",
+        "opengeoai.lab=1",
+        "--entrypoint",
+        "sleep",
+        image,
+        "3600",
+    )
+    try:
+        pid = docker("inspect", "--format", "{{.State.Pid}}", name).strip()
+        program = directory / "chromium"
+        program.write_text(f'#!/bin/sh\nexec nsenter --net=/proc/{pid}/ns/net {lab_browser.PROGRAM} "$@"\n')
+        program.chmod(0o755)
+        yield str(program)
+    finally:
+        docker("rm", "--force", name)
+
+
+@contextlib.contextmanager
+def chromium(driver: Playwright, domain: str, outside: Outside, home: Path) -> Iterator[Browsing]:
     """Debian's Chromium, for a user who trusts the hub's CA."""
     lab_browser.ensure_browser()
     expect.set_options(timeout=_PATIENCE)
-    lab_browser.make_home(home, ca_file)
-    with driver.chromium.launch(
-        executable_path=lab_browser.PROGRAM,
-        args=lab_browser.options(domain, address),
-        env={**os.environ, "HOME": str(home)},
-    ) as browser:
+    lab_browser.make_home(home, outside.ca_file)
+    with (
+        quiet_network(home, outside.image("postgres")) as program,
+        driver.chromium.launch(
+            executable_path=program,
+            args=lab_browser.options(domain, outside.address),
+            env={**os.environ, "HOME": str(home)},
+        ) as browser,
+    ):
         yield Browsing(browser, domain)
 
 

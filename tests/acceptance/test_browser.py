@@ -49,12 +49,9 @@ PICTURES = ROOT / "docs/images"
 
 
 @pytest.fixture(scope="module")
-def browsing(info: dict[str, Any], domain: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browsing]:
+def browsing(outside: Outside, domain: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browsing]:
     """The browser. While it is there this thread has an event loop, which other modules may not want."""
-    with (
-        sync_playwright() as driver,
-        chromium(driver, domain, info["address"], info["ca_file"], tmp_path_factory.mktemp("home")) as found,
-    ):
+    with sync_playwright() as driver, chromium(driver, domain, outside, tmp_path_factory.mktemp("home")) as found:
         yield found
 
 
