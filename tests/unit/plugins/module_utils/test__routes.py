@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime
+import json
 import socket
 import ssl
 import struct
@@ -31,9 +32,11 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._routes import (
 
 YEAR = datetime.timedelta(days=365)
 NOW = datetime.datetime.now(datetime.UTC)
-WEB = {"name": "web", "host": "hub.org", "protocol": "http", "entrypoint": "websecure", "path": "/", "expect": [200]}
-ROUTE = {**WEB, "restricted": False}
-DATABASE = {**ROUTE, "name": "db", "host": "db.hub.org", "protocol": "tcp", "entrypoint": "postgres"}
+# As the manifest has them, which is JSON: no text in there is the very object that stands in the code.
+ROUTE = json.loads(
+    '{"name": "web", "host": "hub.org", "protocol": "http", "entrypoint": "websecure", "path": "/", "expect": [200], "restricted": false}'
+)
+DATABASE = {**ROUTE, **json.loads('{"name": "db", "host": "db.hub.org", "protocol": "tcp", "entrypoint": "postgres"}')}
 NARROWED = {**DATABASE, "restricted": True}
 UNKNOWN_ISSUER = "unable to get local issuer certificate|self-signed certificate in certificate chain"
 
