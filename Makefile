@@ -24,8 +24,8 @@ CHAOS_PAGE := docs/reliability.md
 SECURITY_SCENARIOS := "security acme"
 OPERATIONS_SCENARIOS := "upgrade offline" "backup operations"
 SANITY := build-import-check sanity
-MUTATE := _catalogue _certificate_validation _docker_container _escape _extensions _firewall _htpasswd _image_reference _mlflow_users _networks \
-          _rotation _routes _secret_lists _settled _sizing _specification _traefik _values _variable_names _written
+MUTATE := _catalogue _certificate_validation _docker_container _escape _extensions _extra_services _firewall _htpasswd _image_reference _mlflow_users \
+          _networks _rotation _routes _secret_lists _settled _sizing _specification _traefik _values _variable_names _written
 
 .PHONY: help venv demo demo-info demo-down lint format sanity unit mutate molecule test test-security test-operations chaos release-artifact \
         bench docs messages pictures clean

@@ -89,9 +89,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "write it in quotes, such as '8081:8080'",
     ),
     ({"ports": ["99999:80"]}, f"{HERE}.ports[0] is 99999: write a whole number from 1 to 65535, such as 5432"),
-    (
-        {"config": {"path": "/etc/maps"}},
-        f"{HERE}.config.path is '/etc/maps': configuration lies together, so write {{{{ stack_config_dir }}}}/maps",
+    *(
+        (
+            {"config": {"path": path}},
+            f"{HERE}.config.path is {path!r}: configuration lies together, so write {{{{ stack_config_dir }}}}/maps",
+        )
+        for path in ("/etc/maps", "/srv/maps")
     ),
     (
         {"config": {"path": "/etc/opengeoai/maps", "target": "etc"}},
