@@ -237,25 +237,28 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
     :param specifications: of every service of the stack.
     :param registry: private registry that stands in front of all images, or none.
     :return: a mapping with `services` (names), `images` (in the order of the specifications, which is that of the roles in the play),
-      `hosts`, `ports` (of the host), `public_ports` (those not of its loopback only), `secrets`, `secret_groups`, `secret_owners`,
-      `directories`, `backups` (directories by the names that they have in backups), `databases`, `database_roles`, `buckets`,
-      `bucket_users` and `manifest` (what the host's tool reads), and `upgrades`
-      (what an upgrade of each service has to know).
+      `hosts`, `networks` (that services are in), `ports` (of the host), `public_ports` (those not of its loopback only), `secrets`,
+      `secret_groups`, `secret_owners`, `directories`, `idle_directories` (of services that are switched off, where their data stay),
+      `backups` (directories by the names that they have in backups), `databases`, `database_roles`, `buckets`, `bucket_users`, `manifest`
+      (what the host's tool reads), and `upgrades` (what an upgrade of each service has to know).
     :raises ValueError: for an unusable specification, an unknown dependency, or a name, port or host name that two services claim.
     """
     wanted = enabled(specifications)
+    idle = [given for given in specifications if given not in wanted]
     services = sorted((normalise(given) for given in wanted), key=lambda service: str(service["name"]))
-    _check_together(services, [str(one.get("name")) for one in specifications if one not in wanted])
+    _check_together(services, [str(one.get("name")) for one in idle])
     return {
         "services": [service["name"] for service in services],
         "images": _unique(image_reference(str(given["image"]), registry) for given in wanted),
         "hosts": sorted({route["host"] for route in _routes(services)}, key=lambda host: (host.count("."), host)),
+        "networks": sorted({network for service in services for network in service["networks"]}),
         "ports": sorted({host_port(port) for service in services for port in service["ports"]}),
         "public_ports": _public_ports(services),
         "secrets": _secrets(services),
         "secret_groups": _secret_groups(services),
         "secret_owners": _secret_owners(services),
         "directories": _directories(services),
+        "idle_directories": _directories([normalise(given) for given in idle]),
         "backups": {name: path for service in services for name, path in service["backup"].items()},
         "databases": [{key: database[key] for key in ("name", "owner", "extensions")} for database in _all(services, "databases")],
         "database_roles": _unique(

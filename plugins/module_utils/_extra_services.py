@@ -29,7 +29,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._values import (
 )
 
 EXTRA_SERVICES = "stack_extra_services"
-NETWORKS = ("edge", "data", "socket")
+NETWORKS = ("edge", "data", "socket", "outside")
 
 # Beside the directories of services, in that of configuration.
 _KEPT_NAMES = ("backup", "secrets", "written")

@@ -238,20 +238,20 @@ def _other_store_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
 
 def _other_database_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """Problems of MLflow's database on another server than the hub's."""
-    url, here = str(variables.get("mlflow_database_url") or ""), variables.get("postgres_enabled") is not False
+    url, here = variables.get("mlflow_database_url") or "", variables.get("postgres_enabled") is not False
+    given = variables.get("mlflow_database_ca_file")
     if url and database_url_problem("mlflow_database_url", url):
-        # Told already; what is not well written may hold a password.
         return []
-    if here and url:
-        return [
-            f"mlflow_database_url is {url!r} and postgres_enabled is true: MLflow has one database, "
-            "so set postgres_enabled to false, or leave mlflow_database_url out"
-        ]
     if here:
-        return []
+        return [
+            f"{name} is {value!r} and postgres_enabled is true: MLflow has one database, the hub's or the other, "
+            f"so set postgres_enabled to false, or leave {name} out"
+            for name, value in (("mlflow_database_url", url), ("mlflow_database_ca_file", given))
+            if value
+        ]
     if not url:
         return [
-            "postgres_enabled is false and mlflow_database_url is empty: set it to the URL of a database on another server, "
+            "postgres_enabled is false and mlflow_database_url is empty: set mlflow_database_url to a database on another server, "
             "or switch MLflow off, too (mlflow_enabled: false)"
         ]
     found = []
@@ -259,10 +259,16 @@ def _other_database_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
         found.append(
             "mlflow_database_password is not set and postgres_enabled is false: set it to the password of mlflow_database_url's user"
         )
-    if not variables.get("mlflow_database_ca") and ("sslmode=" not in url or "sslmode=verify" in url):
+    mode = url.partition("?sslmode=")[2] or "verify-full"
+    if mode.startswith("verify") and not given:
         found.append(
-            f"mlflow_database_url is {url!r}, so that the server's certificate is checked, and mlflow_database_ca is empty: "
-            "set it to the certificates that sign it, or end the URL with ?sslmode=require, with which nobody checks who answers"
+            f"mlflow_database_url is {url!r}, so that the server's certificate is checked, and mlflow_database_ca_file is empty: "
+            "set it to a file with the certificates that sign it, or end the URL with ?sslmode=require, so that nobody checks who answers"
+        )
+    if given and not mode.startswith("verify"):
+        found.append(
+            f"mlflow_database_ca_file is {given!r} and mlflow_database_url ends with sslmode={mode}, which does not check who answers: "
+            "leave one of the two out"
         )
     return found
 
@@ -271,7 +277,11 @@ def backup_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """Problems of where backups go, beside those of how that is written."""
     place = str(variables.get("backup_repository", ""))
     if place and variables.get("postgres_enabled") is False:
-        return ["backup_repository is set and postgres_enabled is false: a backup begins with the database, so leave one of the two out"]
+        return [
+            "backup_repository is set and postgres_enabled is false: every backup begins with the hub's database, so leave "
+            "backup_repository out and copy what stays on the host (objects, keys, secrets, directories of own services) by yourself, "
+            "or set postgres_enabled to true"
+        ]
     if place.startswith("s3:"):
         return [
             f"{name} is not set and backup_repository is in S3: set it to the key that may write there"
@@ -310,12 +320,6 @@ def _archive_problem(variable: str, value: t.Any) -> str | None:
     return f"{variable} is {value!r}: write the absolute path of an archive on the controller, such as /srv/opengeoai-hub.tar"
 
 
-def _authority_problem(variable: str, value: t.Any) -> str | None:
-    if isinstance(value, str) and "-----BEGIN CERTIFICATE-----" in value:
-        return None
-    return f"{variable} is {value!r}: write certificates in PEM, such as \"{{{{ lookup('file', 'database-ca.pem') }}}}\""
-
-
 def _or_local(check: Check) -> Check:
     return lambda variable, value: None if str(value).startswith("file:///") else check(variable, value)
 
@@ -338,7 +342,6 @@ _BY_NAME: t.Mapping[str, Check] = {
     "homepage_www_host": _or_empty(domain_problem),
     "minio_memory": _or_empty(memory_problem),
     "minio_region": region_problem,
-    "mlflow_database_ca": _or_empty(_authority_problem),
     "mlflow_database_url": _or_empty(database_url_problem),
     "mlflow_gc_older_than": age_problem,
     "mlflow_memory": _or_empty(memory_problem),
@@ -353,6 +356,7 @@ _BY_NAME: t.Mapping[str, Check] = {
     "stack_min_memory_mb": _at_least(0, "3500"),
     "stack_network_data": network_name_problem,
     "stack_network_edge": network_name_problem,
+    "stack_network_outside": network_name_problem,
     "stack_network_socket": network_name_problem,
     "stack_registry": registry_problem,
     "stack_timezone": time_zone_problem,

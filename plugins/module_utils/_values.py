@@ -9,6 +9,7 @@ Each function takes a variable's name and its value, and returns a message that 
 
 from __future__ import annotations
 
+import ipaddress
 import posixpath
 import re
 import typing as t
@@ -24,7 +25,7 @@ _REPOSITORY = re.compile(r"/\S+|sftp:(//)?[^\s:/@]+@\S+|s3:https?://[^\s/]+/\S+"
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 # Names that stand for themselves in a URL and in the server's own words.
 _DATABASE_URL = re.compile(
-    r"postgresql://[A-Za-z0-9_.-]{1,63}@([A-Za-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/[A-Za-z0-9_.-]{1,63}"
+    r"postgresql://[A-Za-z0-9_.-]{1,63}@([a-z0-9.-]+|\[(?P<v6>[0-9a-f:.]+)\])(:(?P<port>[0-9]{1,5}))?/[A-Za-z0-9_.-]{1,63}"
     rf"(\?sslmode=({'|'.join(_SSL_MODES)}))?"
 )
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kmg])b?", re.IGNORECASE)
@@ -244,16 +245,23 @@ def url_problem(variable: str, value: t.Any) -> str | None:
 
 
 def database_url_problem(variable: str, value: t.Any) -> str | None:
-    """Of the address of a PostgreSQL database; it says who connects to it, and not with which password."""
-    if isinstance(value, str) and re.match(r"[^/]*//[^/@]*:[^/]*@", value):
-        # Without the value, which is a secret.
-        return f"{variable} has a password in it: leave that out of the URL, and set the secret of the database to it"
-    if isinstance(value, str) and _DATABASE_URL.fullmatch(value):
+    """Of the address of a PostgreSQL database, which says who connects to it, and not with which password. Not shown: it may hold one."""
+    found = _DATABASE_URL.fullmatch(value) if isinstance(value, str) else None
+    if found and (found["port"] is None or 0 < int(found["port"]) <= _LARGEST_PORT) and (not found["v6"] or _is_ipv6(found["v6"])):
         return None
     return (
-        f"{variable} is {value!r}: write postgresql://USER@HOST:PORT/DATABASE, if need be ?sslmode= and {' or '.join(_SSL_MODES)}; "
-        "names of letters, digits, dots, dashes and underscores"
+        f"{variable} (not shown) is no URL of a database: write postgresql://USER@HOST:PORT/DATABASE without the password, which is a "
+        f"secret of its own, and if need be ?sslmode= and {' or '.join(_SSL_MODES)} behind it; letters of the host are small, and user and "
+        "database have letters, digits, dots, dashes and underscores"
     )
+
+
+def _is_ipv6(address: str) -> bool:
+    try:
+        ipaddress.IPv6Address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def network_name_problem(variable: str, value: t.Any) -> str | None:

@@ -11,6 +11,7 @@ import shlex
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from .support import SERVICES, Site, docker_inspect, wait_until
 
 STORE = "acceptance-store"
 DATABASE = "acceptance-database"
+STORE_PORT, DATABASE_PORT = 19000, 15432
 KEY = "elsewhere-key"
 # Of one run of this test.
 RUN = secrets.token_hex(4)
@@ -31,7 +33,7 @@ class OtherDatabase:
     """A PostgreSQL server that is not the hub's."""
 
     host: Any
-    authority: str
+    authority: Path
 
     def run(self, sql: str) -> Any:
         """Ask by TCP, which answers only when the cluster has been made."""
@@ -49,36 +51,51 @@ class OtherDatabase:
 
 @pytest.fixture
 def other_store(host: Any) -> Iterator[str]:
-    """An object store that is not the hub's, with MLflow's bucket."""
+    """An object store that is not the hub's, with MLflow's bucket, reached by the machine's address."""
     image = docker_inspect(host, "minio")["minio"]["Config"]["Image"]
-    given = f"--env MINIO_ROOT_USER=elsewhere --env MINIO_ROOT_PASSWORD={KEY}"
-    host.check_output(f"docker run --detach --name {STORE} --network traefik-network --tmpfs /data {given} {image} server /data")
+    given = f"--env MINIO_ROOT_USER=elsewhere --env MINIO_ROOT_PASSWORD={KEY} --publish {STORE_PORT}:9000"
     mc = f"docker exec --env MC_HOST_it=http://elsewhere:{KEY}@127.0.0.1:9000 {STORE} mc --config-dir /tmp/mc"
-    wait_until(lambda: host.run(f"{mc} mb --ignore-existing it/mlflow").rc == 0, 60, "the bucket is there")
-    yield f"{mc} cat"
-    host.check_output(f"docker rm --force --volumes {STORE}")
+    try:
+        host.check_output(f"docker run --detach --name {STORE} --tmpfs /data {given} {image} server /data")
+        wait_until(lambda: host.run(f"{mc} mb --ignore-existing it/mlflow").rc == 0, 60, "the bucket is there")
+        yield f"{mc} cat"
+    finally:
+        host.run(f"docker rm --force --volumes {STORE}")
 
 
 @pytest.fixture
-def other_database(host: Any) -> Iterator[OtherDatabase]:
-    """A PostgreSQL server that is not the hub's, with MLflow's role and database, and a certificate of its own."""
+def other_database(host: Any, info: dict[str, Any], tmp_path: Path) -> Iterator[OtherDatabase]:
+    """A PostgreSQL server that is not the hub's, with MLflow's role and databases. Its certificate has the machine's address."""
     image = docker_inspect(host, "postgres")["postgres"]["Config"]["Image"]
     place = f"/run/{DATABASE}"
-    host.check_output(
-        f"mkdir {place} && openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 1 -subj /CN={DATABASE}"
-        f" -addext subjectAltName=DNS:{DATABASE} -keyout {place}/key.pem -out {place}/certificate.pem && chmod 644 {place}/key.pem"
-    )
     # PostgreSQL takes no key that others may read, and the image's user is another than the host's.
     serve = "install -o postgres -m 600 /tls/key.pem /run/key.pem && exec docker-entrypoint.sh postgres -c ssl=on"
-    host.check_output(
-        f"docker run --detach --name {DATABASE} --network traefik-network --volume {place}:/tls:ro --tmpfs /var/lib/postgresql/data"
-        f" --env POSTGRES_USER=runs --env POSTGRES_PASSWORD={KEY} --env POSTGRES_DB=tracking --entrypoint sh {image}"
-        f" -c '{serve} -c ssl_cert_file=/tls/certificate.pem -c ssl_key_file=/run/key.pem'"
-    )
-    database = OtherDatabase(host, authority=host.check_output(f"cat {place}/certificate.pem"))
-    wait_until(lambda: database.run("SELECT 1").rc == 0, 120, "the database is there")
-    yield database
-    host.check_output(f"docker rm --force --volumes {DATABASE} && rm -r {place}")
+    try:
+        host.check_output(
+            f"mkdir {place} && cd {place} && openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 1"
+            f" -subj /CN={DATABASE} -addext subjectAltName=IP:{info['address']} -keyout key.pem -out certificate.pem && chmod 644 key.pem"
+        )
+        host.check_output(
+            f"docker run --detach --name {DATABASE} --publish {DATABASE_PORT}:5432 --volume {place}:/tls:ro"
+            f" --tmpfs /var/lib/postgresql/data --env POSTGRES_USER=runs --env POSTGRES_PASSWORD={KEY} --env POSTGRES_DB=tracking"
+            f" --entrypoint sh {image} -c '{serve} -c ssl_cert_file=/tls/certificate.pem -c ssl_key_file=/run/key.pem'"
+        )
+        authority = tmp_path / "database-ca.pem"
+        authority.write_text(host.check_output(f"cat {place}/certificate.pem") + "\n")
+        database = OtherDatabase(host, authority)
+        wait_until(lambda: database.run("SELECT 1").rc == 0, 120, "the database is there")
+        database.ask("CREATE DATABASE accounts")
+        yield database
+    finally:
+        host.run(f"docker rm --force --volumes {DATABASE}; rm -rf {place}")
+
+
+def refused(host: Any, address: str, authority: str) -> str:
+    """What MLflow's container hears when it asks the other database at an address, with an authority."""
+    script = f"import psycopg2; psycopg2.connect(host={address!r}, port={DATABASE_PORT}, user='runs', dbname='tracking')"
+    done = host.run(f"docker exec --env PGSSLROOTCERT={authority} mlflow python3 -c {shlex.quote(script)}")
+    assert done.rc != 0
+    return str(done.stderr)
 
 
 def test_the_rest_works_without_them(
@@ -94,12 +111,14 @@ def test_the_rest_works_without_them(
     assert http.post(f"{experiments}/create", json={"name": HERE}, timeout=60).status_code == 200
     off = {
         **dict.fromkeys(("homepage_enabled", "rustdesk_enabled", "minio_enabled", "postgres_enabled"), False),
-        "mlflow_s3_endpoint": f"http://{STORE}:9000",
+        "mlflow_s3_endpoint": f"http://{info['address']}:{STORE_PORT}",
         "mlflow_s3_access_key": "elsewhere",
         "mlflow_s3_secret_key": KEY,
-        "mlflow_database_url": f"postgresql://runs@{DATABASE}:5432/tracking",
+        "mlflow_database_url": f"postgresql://runs@{info['address']}:{DATABASE_PORT}/tracking",
         "mlflow_database_password": KEY,
-        "mlflow_database_ca": other_database.authority,
+        "mlflow_database_ca_file": str(other_database.authority),
+        "mlflow_auth": "native",
+        "mlflow_auth_database": "accounts",
         "mlflow_gc": True,
     }
     without = json.dumps(off)
@@ -121,6 +140,13 @@ def test_the_rest_works_without_them(
     assert (
         other_database.ask("SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_addr IS NOT NULL") == "t"
     )
+    # So are its accounts; it talks to nobody with another certificate, or another name.
+    assert other_database.ask("SELECT count(*) FROM pg_stat_activity WHERE datname = 'accounts'") != "0"
+    assert "certificate verify failed" in refused(host, info["address"], "/etc/mlflow/ca.pem")
+    gateway = host.check_output("docker network inspect bridge --format '{{(index .IPAM.Config 0).Gateway}}'")
+    assert "does not match host name" in refused(host, gateway, "/etc/mlflow/database-ca.pem")
+    # The network of strangers has no part in it.
+    assert sorted(docker_inspect(host, "mlflow")["mlflow"]["NetworkSettings"]["Networks"]) == ["opengeoai-data", "opengeoai-outside"]
     # The garbage that is collected is that of the other database.
     done = host.run("systemctl start opengeoai-mlflow-gc.service")
     assert done.rc == 0, host.run("journalctl --unit opengeoai-mlflow-gc --output cat --lines 20").stdout

@@ -23,14 +23,7 @@ PAGE = "upstream.rst"
 OLD = ("mlflow", "minio", "postgres")
 OLDER_MLFLOW = "v3.12.0-full"
 PLACE = "/root/acceptance-move"
-SETTINGS = {
-    "POSTGRES_USER": "postgres",
-    "POSTGRES_PASSWORD": "old-password",
-    "POSTGRES_DB": "old",
-    "MINIO_ROOT_USER": "olduser",
-    "MINIO_ROOT_PASSWORD": "oldpassword",
-    "MINIO_BUCKET_NAME": "mlflow",
-}
+GIVEN = {"POSTGRES_PASSWORD": "old-password", "POSTGRES_DB": "old", "MINIO_ROOT_USER": "olduser", "MINIO_ROOT_PASSWORD": "oldpassword"}
 LOG = """
 import json, mlflow, pathlib
 mlflow.set_tracking_uri("http://localhost:5000")
@@ -40,6 +33,10 @@ with mlflow.start_run() as run:
     mlflow.log_param("scale", 3)
     mlflow.log_metrics({"loss": 0.5})
     mlflow.log_artifact("/tmp/note.txt", "notes")
+    mlflow.initialize_logged_model(name="net")
+    with mlflow.start_span("look"):
+        pass
+mlflow.flush_trace_async_logging()
 client = mlflow.MlflowClient()
 client.create_registered_model("rivers")
 client.create_model_version("rivers", f"{run.info.artifact_uri}/notes", run.info.run_id)
@@ -59,9 +56,14 @@ print(json.dumps({
 """
 
 
-def settings() -> str:
-    """The file with the old machine's settings."""
-    return "".join(f"{name}={value}\n" for name, value in SETTINGS.items())
+# Types a script there, with the password on its standard input.
+TYPE = """
+import os, subprocess, sys
+done = subprocess.run(["bash", "-euo", "pipefail", "-c", SCRIPT], cwd=PLACE, env={**os.environ, "HUB_PASSWORD": sys.stdin.read()},
+    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+print(done.stdout)
+sys.exit(done.stdout if done.returncode else 0)
+"""
 
 
 @pytest.fixture
@@ -71,13 +73,13 @@ def old(host: Any, domain: str, superuser: Callable[..., str]) -> Iterator[dict[
     images = {name: found[name]["Config"]["Image"] for name in OLD}
     images["mlflow"] = images["mlflow"].rpartition(":")[0] + f":{OLDER_MLFLOW}"
     (network,) = (one for name, one in found["traefik"]["NetworkSettings"]["Networks"].items() if name == "traefik-network")
-    run = "docker run --detach --network traefik-network --env-file .env"
+    run = "docker run --detach --network traefik-network " + " ".join(f"--env {name}={value}" for name, value in GIVEN.items())
     database = "postgresql+psycopg2://postgres:old-password@old-postgres/old"
     keys = "--env AWS_ACCESS_KEY_ID=olduser --env AWS_SECRET_ACCESS_KEY=oldpassword --env MLFLOW_S3_ENDPOINT_URL=http://old-minio:9000"
     start = textwrap.dedent(f"""
         set -eu
-        mkdir -p {PLACE}; cd {PLACE}; cat > .env
-        {run} --name old-postgres --tmpfs /var/lib/postgresql/data {images["postgres"]}
+        mkdir -p {PLACE}
+        {run} --env POSTGRES_USER=postgres --name old-postgres --tmpfs /var/lib/postgresql/data {images["postgres"]}
         {run} --name old-minio --add-host minio-api.{domain}:{network["IPAddress"]} --tmpfs /data {images["minio"]} server /data
         {run} --name old-mlflow {keys} {images["mlflow"]} mlflow server --host 0.0.0.0 --backend-store-uri {database} \\
             --default-artifact-root s3://mlflow/ --workers 1
@@ -89,7 +91,7 @@ def old(host: Any, domain: str, superuser: Callable[..., str]) -> Iterator[dict[
         + " CREATE TABLE roads AS SELECT 1 AS id, 'SRID=4326;POINT(1 2)'::geometry AS place"
     )
     try:
-        host.check_output(f"printf %s {shlex.quote(settings())} | bash -c {shlex.quote(start)}")
+        host.check_output(f"bash -c {shlex.quote(start)}")
         wait_until(lambda: host.run(f"docker exec old-minio sh -c {shlex.quote(bucket)}").rc == 0, 60, "the old store")
         ask = "docker exec --env PGPASSWORD=old-password old-postgres psql --host 127.0.0.1 --user postgres old --set ON_ERROR_STOP=1"
         wait_until(lambda: host.run(f"{ask} --command 'SELECT 1'").rc == 0, 60, "the old database")
@@ -117,38 +119,39 @@ def test_data_are_moved_as_shown(
     psql: Psql,
     superuser: Callable[..., str],
 ) -> None:
+    password = info["credentials"]["minio"]["password"]
+
     def do(words: str, here: bool = False) -> str:
         """Run a block of the guide, on the old machine or the hub, which are one here."""
         text = shown(PAGE, "console", words).replace(EXAMPLE, domain)
         if not here:
-            text = re.sub(rf"\bdocker (exec|stop)( --interactive)? ({'|'.join(OLD)})\b", r"docker \1\2 old-\3", text)
-            text = text.replace(" mc ", " mc --insecure ")
-        return on_machine(
-            vm,
-            f"import os, subprocess, sys\nscript = {text!r}"
-            + textwrap.dedent(f"""
-            environment = {{**os.environ, "HUB_PASSWORD": sys.stdin.read()}}
-            done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd={PLACE!r}, env=environment, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            print(done.stdout)
-            sys.exit(done.stdout if done.returncode else 0)
-        """),
-            stdin=info["credentials"]["minio"]["password"],
-        )
+            text = re.sub(rf"\b(docker (?:exec|stop)(?: --interactive)?) ({'|'.join(OLD)})\b", r"\1 old-\2", text)
+        return on_machine(vm, f"SCRIPT, PLACE = {text!r}, {PLACE!r}\n{TYPE}", stdin=password)
 
     assert old["uri"].startswith("s3://mlflow/")
     do("> mlflow-tables")
-    do("exclude-table")
+    do("> maps.dump")
     do("< maps.dump", here=True)
+    trusted = "/root/.mc/certs/CAs/"
+    host.check_output(f"docker exec old-minio mkdir -p {trusted}")
+    host.check_output(f"docker cp /etc/opengeoai/traefik/certificates/ca.pem old-minio:{trusted}")
     said = do("mc mirror")
     # What the comparison says of what only one of them has; the hub's bucket has more, since it was not new.
     assert [line for line in said.splitlines() if line.startswith(("<", "!"))] == []
+    do("alias remove")
+    assert password not in host.check_output("docker exec old-minio cat /root/.mc/config.json")
     do("> runs.dump")
+    # A dump that has not come over as a whole costs nothing.
+    host.check_output(f"cp {PLACE}/runs.dump {PLACE}/whole && truncate --size=-100 {PLACE}/runs.dump")
+    with pytest.raises(AssertionError, match="pg_restore"):
+        do("< runs.dump", here=True)
+    assert superuser("SELECT count(*) FROM experiments", "mlflow") != "0"
+    host.check_output(f"mv {PLACE}/whole {PLACE}/runs.dump")
     do("< runs.dump", here=True)
     do("regexp_replace", here=True)
     assert psql("SELECT id, ST_AsText(place) FROM roads") == "1|POINT(1 2)"
-    owned = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tableowner = 'gis'"
-    assert "roads" in (tables := superuser(owned, "gis").split())
+    tables = superuser("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tableowner = 'gis'", "gis").split()
+    assert "roads" in tables
     assert "experiments" not in tables
     login = info["credentials"]["mlflow"]
     environment = client_environment(domain, (login["user"], login["password"]))
@@ -162,5 +165,8 @@ def test_data_are_moved_as_shown(
         "note": "upstream",
         "model": [f"{uri}/notes", old["run"]],
     }
+    moved = "SELECT count(*) FROM {} WHERE {} LIKE 'mlflow-artifacts:/%'"
+    for place in (("experiments", "artifact_location"), ("logged_models", "artifact_location"), ("trace_tags", "value")):
+        assert superuser(moved.format(*place), "mlflow") != "0", place
     # The hub finds all as it wants it.
     assert site.converge().changed == 0

@@ -122,7 +122,6 @@ def recorded(text: str, directory: Path) -> list[list[str]]:
     (programs / "python3").write_text('#!/bin/bash\nexec /usr/bin/python3 "$@" --without-pip\n')
     (programs / "python3").chmod(0o755)
     shutil.copytree(ROOT / "inventories/prod", directory / "inventories/prod")
-    (directory / ".env").write_text("POSTGRES_USER=u\nPOSTGRES_DB=d\nMINIO_ROOT_USER=u\nMINIO_ROOT_PASSWORD=p\nMINIO_BUCKET_NAME=b\n")
     for name in ("maps.dump", "runs.dump", "mlflow-tables"):
         (directory / name).touch()
     environment = {"PATH": str(programs), "RECORD": str(record), "EDITOR": "cat", "HUB_PASSWORD": "p"}

@@ -363,27 +363,36 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     (
         "database there without a password or an authority",
         {"postgres_enabled": False, "mlflow_database_url": "postgresql://mlflow@db.example.org/mlflow?sslmode=verify-full"},
-        ("mlflow_database_password is not set", "mlflow_database_ca is empty", "?sslmode=require"),
+        ("mlflow_database_password is not set", "mlflow_database_ca_file is empty", "?sslmode=require"),
+    ),
+    (
+        "database there with an authority that nobody asks",
+        {
+            "postgres_enabled": False,
+            "mlflow_database_url": "postgresql://mlflow@db.example.org/mlflow?sslmode=prefer",
+            "mlflow_database_ca_file": "/etc/ssl/ca.pem",
+        },
+        ("mlflow_database_ca_file is '/etc/ssl/ca.pem'", "sslmode=prefer", "leave one of the two out"),
     ),
     (
         "database URL",
         {"postgres_enabled": False, "mlflow_database_url": "mysql://mlflow@db.example.org/mlflow"},
-        ("mlflow_database_url is 'mysql://mlflow@db.example.org/mlflow'", "postgresql://USER@HOST:PORT/DATABASE"),
+        ("mlflow_database_url (not shown)", "postgresql://USER@HOST:PORT/DATABASE"),
     ),
     (
         "database URL with a password",
         {"postgres_enabled": False, "mlflow_database_url": "postgresql://mlflow:of-the-database@db.example.org/mlflow"},
-        ("mlflow_database_url has a password in it", "leave that out"),
+        ("mlflow_database_url (not shown)", "without the password"),
     ),
     (
-        "database authority",
-        {"mlflow_database_ca": "/etc/ssl/ca.pem"},
-        ("mlflow_database_ca is '/etc/ssl/ca.pem'", "lookup('file', 'database-ca.pem')"),
+        "database authority of the hub's own",
+        {"mlflow_database_ca_file": "/etc/ssl/ca.pem"},
+        ("mlflow_database_ca_file is '/etc/ssl/ca.pem'", "postgres_enabled is true", "leave mlflow_database_ca_file out"),
     ),
     (
         "database off and backups on",
         {"postgres_enabled": False, "mlflow_enabled": False, "backup_repository": "/var/backups/hub"},
-        ("backup_repository is set", "postgres_enabled is false"),
+        ("backup_repository is set", "postgres_enabled is false", "copy what stays on the host"),
     ),
     (
         "store off and an own service with a bucket",

@@ -48,7 +48,10 @@ def test_the_mutants_that_nothing_notices_are_shown(repository: Path) -> None:
     # What is not committed does not count, and stays as it is.
     unfinished = repository / "plugins/module_utils/_module.py"
     unfinished.write_text("unfinished")
-    lines = mutate(repository).stdout.splitlines()
+    found = mutate(repository)
+    assert found.stderr == "fewer than 90% of the mutants are noticed: _module\n"
+    assert found.returncode == 1
+    lines = found.stdout.splitlines()
     assert lines[0] == "== _module"
     # Nobody asks about 19.
     assert {line for line in lines if line.startswith("+")} == {"+    return number == 18"}

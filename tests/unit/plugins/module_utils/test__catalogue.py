@@ -51,7 +51,11 @@ KINDS: dict[str, list[str]] = {"database_passwords": [], "s3_keys": [], "web_pas
 
 def test_nothing_adds_up_to_nothing() -> None:
     empty: dict[str, Any] = {
-        key: [] for key in ("services", "images", "hosts", "ports", "public_ports", "directories", "databases", "database_roles", "buckets")
+        key: []
+        for key in (
+            *("services", "images", "hosts", "networks", "ports", "public_ports", "directories", "idle_directories", "databases"),
+            *("database_roles", "buckets"),
+        )
     }
     manifest = {"services": [], "routes": [], "urls": {}, "credentials": {}, "public_files": {}}
     kept = [
@@ -108,6 +112,8 @@ def test_catalogue() -> None:
         "images": ["mirror.example.org/web:1", "mirror.example.org/library/postgres:17"],
         # The domain itself comes first: it names the certificate.
         "hosts": ["a.org", "db.a.org", "live.a.org"],
+        "networks": ["edge"],
+        "idle_directories": [],
         "ports": [(80, "tcp"), (80, "udp"), (5432, "tcp")],
         "public_ports": [(80, "tcp"), (80, "udp")],
         "secrets": [
@@ -303,6 +309,14 @@ def test_catalogue_refuses(services: list[dict[str, Any]], message: str) -> None
 
 def test_what_is_switched_off_does_not_count() -> None:
     assert catalogue([*STACK, service("off", enabled=False, ports=["80:80"], depends_on=["nobody"])]) == catalogue(STACK)
+
+
+def test_the_directories_of_a_service_that_is_off_are_known() -> None:
+    off = service("off", enabled=False, user="7:8", directories=[{"path": "/srv/off"}], networks=["outside"])
+    found = catalogue([*STACK, off])
+    assert [one["path"] for one in found.pop("idle_directories")] == ["/srv/off"]
+    assert found == {key: value for key, value in catalogue(STACK).items() if key != "idle_directories"}
+    assert "outside" in catalogue([*STACK, {**off, "enabled": True}])["networks"]
 
 
 def test_a_store_that_nobody_needs_may_be_switched_off() -> None:

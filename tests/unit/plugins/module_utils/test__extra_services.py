@@ -82,7 +82,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"pids": 0}, f"{HERE}.pids is 0: write a whole number of 1 or more, such as 512"),
     ({"stop_timeout": "soon"}, f"{HERE}.stop_timeout is 'soon': write a whole number of 1 or more, such as 30"),
     ({"start_timeout": 0}, f"{HERE}.start_timeout is 0: write a whole number of 1 or more, such as 30"),
-    ({"networks": ["edge", "host"]}, f"{HERE}.networks[1] is 'host': choose from edge, data, socket"),
+    ({"networks": ["edge", "host"]}, f"{HERE}.networks[1] is 'host': choose from edge, data, socket, outside"),
     (
         {"ports": ["8080"]},
         f"{HERE}.ports[0]: port '8080' is not of the form [ADDRESS:]HOST_PORT:CONTAINER_PORT[/PROTOCOL]; "

@@ -315,7 +315,7 @@ def test_url_problem(value: Any, good: bool) -> None:
         "postgresql://mlflow@db.example.org/mlflow",
         "postgresql://mlflow-app@10.0.0.5:5433/runs.2026",
         "postgresql://mlflow@[fd00::5]:5432/mlflow?sslmode=verify-full",
-        "postgresql://mlflow@db/mlflow?sslmode=require",
+        "postgresql://mlflow@db:65535/mlflow?sslmode=require",
     ],
 )
 def test_database_url(value: str) -> None:
@@ -339,20 +339,22 @@ def test_database_url(value: str) -> None:
         "postgresql://mlflow@db/mlflow?sslmode=maybe",
         "postgresql://mlflow@db/mlflow?password=of-it",
         "postgresql://mlflow@db/mlflow\n",
+        "postgresql://mlflow@DB/mlflow",
+        "postgresql://mlflow@db:0/mlflow",
+        "postgresql://mlflow@db:65536/mlflow",
+        "postgresql://mlflow@[:::]/mlflow",
+        "postgresql://mlflow:of-it@db/mlflow",
+        "postgresql://mlflow:of/it@db/mlflow",
+        "mlflow:of-it@db/mlflow",
     ],
 )
-def test_database_url_problem(value: Any) -> None:
-    assert database_url_problem("v", value) == (
-        f"v is {value!r}: write postgresql://USER@HOST:PORT/DATABASE, if need be ?sslmode= and disable or allow or prefer or require or "
-        "verify-ca or verify-full; names of letters, digits, dots, dashes and underscores"
-    )
-
-
-@pytest.mark.parametrize("value", ["postgresql://mlflow:of-it@db/mlflow", "postgresql://:of-it@db/mlflow", "mysql://a:of-it@b"])
-def test_a_password_in_a_database_url_is_not_repeated(value: str) -> None:
-    assert database_url_problem("v", value) == (
-        "v has a password in it: leave that out of the URL, and set the secret of the database to it"
-    )
+def test_database_url_problem_is_told_without_what_may_be_a_password(value: Any) -> None:
+    problem = database_url_problem("v", value)
+    assert problem
+    assert problem.startswith("v (not shown) is no URL of a database: write postgresql://USER@HOST:PORT/DATABASE without the password")
+    assert "disable or allow or prefer or require or verify-ca or verify-full" in problem
+    assert "of-it" not in problem
+    assert "of/it" not in problem
 
 
 NETWORK = "write two or more letters, digits, dashes, dots and underscores, beginning with a letter or digit"
