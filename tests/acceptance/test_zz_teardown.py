@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
 from typing import Any
@@ -109,6 +110,9 @@ def test_a_hub_that_was_taken_down_comes_back_with_data_and_passwords(
 
 def test_a_teardown_of_all_leaves_nothing(vm: str, site: Site, host: Any) -> None:
     secrets = secrets_of(host)
+    # What is switched off has data, too.
+    site.converge("-e", json.dumps({"rustdesk_enabled": False}))
+    assert host.file(f"{DOMAIN_DATA}/rustdesk").exists
     done = play(site, "teardown", teardown_data=True, teardown_confirm=vm, teardown_images=True)
     assert (done.returncode, done.changed) == (0, 1), done.output
     assert traces(host) == []
