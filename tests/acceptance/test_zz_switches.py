@@ -37,10 +37,8 @@ class OtherDatabase:
 
     def run(self, sql: str) -> Any:
         """Ask by TCP, which answers only when the cluster has been made."""
-        psql = (
-            f"docker exec --env PGPASSWORD={KEY} {DATABASE} psql --host 127.0.0.1 --user runs tracking --tuples-only --no-align --command"
-        )
-        return self.host.run(f"{psql} {shlex.quote(sql)}")
+        psql = f"psql --host 127.0.0.1 --port {DATABASE_PORT} --user runs tracking --tuples-only --no-align"
+        return self.host.run(f"docker exec --env PGPASSWORD={KEY} {DATABASE} {psql} --command {shlex.quote(sql)}")
 
     def ask(self, sql: str) -> str:
         """What must be answered."""
@@ -53,10 +51,12 @@ class OtherDatabase:
 def other_store(host: Any) -> Iterator[str]:
     """An object store that is not the hub's, with MLflow's bucket, reached by the machine's address."""
     image = docker_inspect(host, "minio")["minio"]["Config"]["Image"]
-    given = f"--env MINIO_ROOT_USER=elsewhere --env MINIO_ROOT_PASSWORD={KEY} --publish {STORE_PORT}:9000"
-    mc = f"docker exec --env MC_HOST_it=http://elsewhere:{KEY}@127.0.0.1:9000 {STORE} mc --config-dir /tmp/mc"
+    given = f"--env MINIO_ROOT_USER=elsewhere --env MINIO_ROOT_PASSWORD={KEY}"
+    mc = f"docker exec --env MC_HOST_it=http://elsewhere:{KEY}@127.0.0.1:{STORE_PORT} {STORE} mc --config-dir /tmp/mc"
     try:
-        host.check_output(f"docker run --detach --name {STORE} --tmpfs /data {given} {image} server /data")
+        host.check_output(
+            f"docker run --detach --name {STORE} --network host --tmpfs /data {given} {image} server /data --address :{STORE_PORT}"
+        )
         wait_until(lambda: host.run(f"{mc} mb --ignore-existing it/mlflow").rc == 0, 60, "the bucket is there")
         yield f"{mc} cat"
     finally:
@@ -69,14 +69,14 @@ def other_database(host: Any, info: dict[str, Any], tmp_path: Path) -> Iterator[
     image = docker_inspect(host, "postgres")["postgres"]["Config"]["Image"]
     place = f"/run/{DATABASE}"
     # PostgreSQL takes no key that others may read, and the image's user is another than the host's.
-    serve = "install -o postgres -m 600 /tls/key.pem /run/key.pem && exec docker-entrypoint.sh postgres -c ssl=on"
+    serve = f"install -o postgres -m 600 /tls/key.pem /run/key.pem && exec docker-entrypoint.sh postgres -c ssl=on -c port={DATABASE_PORT}"
     try:
         host.check_output(
             f"mkdir {place} && cd {place} && openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 1"
             f" -subj /CN={DATABASE} -addext subjectAltName=IP:{info['address']} -keyout key.pem -out certificate.pem && chmod 644 key.pem"
         )
         host.check_output(
-            f"docker run --detach --name {DATABASE} --publish {DATABASE_PORT}:5432 --volume {place}:/tls:ro"
+            f"docker run --detach --name {DATABASE} --network host --volume {place}:/tls:ro"
             f" --tmpfs /var/lib/postgresql/data --env POSTGRES_USER=runs --env POSTGRES_PASSWORD={KEY} --env POSTGRES_DB=tracking"
             f" --entrypoint sh {image} -c '{serve} -c ssl_cert_file=/tls/certificate.pem -c ssl_key_file=/run/key.pem'"
         )
