@@ -132,14 +132,14 @@ def test_data_are_moved_as_shown(
     do("> mlflow-tables")
     do("> maps.dump")
     do("< maps.dump", here=True)
-    trusted = "/root/.mc/certs/CAs/"
+    trusted = "/tmp/.mc/certs/CAs/"
     host.check_output(f"docker exec old-minio mkdir -p {trusted}")
     host.check_output(f"docker cp /etc/opengeoai/traefik/certificates/ca.pem old-minio:{trusted}")
     said = do("mc mirror")
     # What the comparison says of what only one of them has; the hub's bucket has more, since it was not new.
     assert [line for line in said.splitlines() if line.startswith(("<", "!"))] == []
     do("alias remove")
-    assert password not in host.check_output("docker exec old-minio cat /root/.mc/config.json")
+    assert password not in host.check_output("docker exec old-minio cat /tmp/.mc/config.json")
     do("> runs.dump")
     # A dump that has not come over as a whole costs nothing.
     host.check_output(f"cp {PLACE}/runs.dump {PLACE}/whole && truncate --size=-100 {PLACE}/runs.dump")

@@ -78,12 +78,13 @@ def teardown(context: Context, arguments: argparse.Namespace) -> int:
     names = select(config.services, (), with_dependencies=False)
     containers = wait_for_engine(context, names)
     images = sorted({one.image for one in containers.values()}) if arguments.images else []
+    networks = [name for name in config.networks if context.engine.call("network", "inspect", name, timeout=60.0)[0] == 0]
     said = "would remove" if arguments.dry_run else "removing"
     units = unit_files()
     for kind, things in (
         ("units", [unit.name for unit in units]),
         ("containers", [name for name in names if name in containers]),
-        ("networks", config.networks),
+        ("networks", networks),
         ("images", images),
         ("directories", [str(path) for path in directories if path.exists()]),
     ):
@@ -96,7 +97,7 @@ def teardown(context: Context, arguments: argparse.Namespace) -> int:
         subprocess.run(["systemctl", "disable", "--now", unit.name], stdin=subprocess.DEVNULL, capture_output=True, check=False)
     failed = stop_services(context, names)
     steps = [["rm", "--force", name] for name in names if name in containers]
-    steps += [["network", "rm", name] for name in config.networks]
+    steps += [["network", "rm", name] for name in networks]
     steps += [["image", "rm", name] for name in images]
     for step in steps:
         code, output = context.engine.call(*step, timeout=120.0)
