@@ -15,7 +15,7 @@ pygments_style = "ansible"
 
 # Links in Markdown are to headings as GitHub names them.
 myst_heading_anchors = 4
-# Files that are no pages, such as scripts; tests/unit/test_links.py checks that they are there.
+# Files that are no pages, such as scripts; tests/unit/test_documentation.py checks that they are there.
 suppress_warnings = ["myst.xref_missing", "myst.header"]
 # Of Ansible's own site, which this one is built without.
 nitpick_ignore = [("std:ref", "callback_plugins"), ("std:ref", "ansible_collections.ansible.builtin.default_callback")]
