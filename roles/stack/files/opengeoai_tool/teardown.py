@@ -78,7 +78,8 @@ def teardown(context: Context, arguments: argparse.Namespace) -> int:
     names = select(config.services, (), with_dependencies=False)
     containers = wait_for_engine(context, names)
     images = sorted({one.image for one in containers.values()}) if arguments.images else []
-    networks = [name for name in config.networks if context.engine.call("network", "inspect", name, timeout=60.0)[0] == 0]
+    _code, listed = context.engine.call("network", "ls", "--format", "{{.Name}}")
+    networks = [name for name in config.networks if name in listed.split()]
     said = "would remove" if arguments.dry_run else "removing"
     units = unit_files()
     for kind, things in (
