@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import requests
 from playwright.sync_api import Error, Locator, Page, expect, sync_playwright
 
 from .browsing import DESK, PHONE, Browsing, can_be_tapped, chromium, fits, png_size, still, words
-from .support import ROOT, Outside, docker_inspect
+from .support import ROOT, Outside, client, docker_inspect
 from .test_homepage import TILES
 
 GOOD = re.compile("healthy|running", re.IGNORECASE)
@@ -84,8 +83,7 @@ def logged(domain: str, info: dict[str, Any], logins: dict[str, dict[str, str]])
     """A run with parameters, curves and an artifact."""
     api = f"https://mlflow.{domain}/api/2.0"
     now, steps, mark = int(time.time() * 1000), range(40), secrets.token_hex(8)
-    with requests.Session() as session:
-        session.trust_env, session.verify = False, info["ca_file"]
+    with client(info["ca_file"]) as session:
         session.auth = (logins["mlflow"]["user"], logins["mlflow"]["password"])
 
         def post(path: str, **body: Any) -> dict[str, Any]:

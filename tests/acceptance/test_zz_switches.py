@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import shlex
@@ -47,20 +48,25 @@ class OtherDatabase:
         return str(done.stdout.strip())
 
 
+@contextlib.contextmanager
+def beside_the_hub(host: Any, name: str, words: str) -> Iterator[None]:
+    """A container that is not the hub's, reached by the machine's own address."""
+    try:
+        host.check_output(f"docker run --detach --name {name} --network host {words}")
+        yield
+    finally:
+        host.run(f"docker rm --force --volumes {name}")
+
+
 @pytest.fixture
 def other_store(host: Any) -> Iterator[str]:
     """An object store that is not the hub's, with MLflow's bucket, reached by the machine's address."""
     image = docker_inspect(host, "minio")["minio"]["Config"]["Image"]
     given = f"--env MINIO_ROOT_USER=elsewhere --env MINIO_ROOT_PASSWORD={KEY}"
     mc = f"docker exec --env MC_HOST_it=http://elsewhere:{KEY}@127.0.0.1:{STORE_PORT} {STORE} mc --config-dir /tmp/mc"
-    try:
-        host.check_output(
-            f"docker run --detach --name {STORE} --network host --tmpfs /data {given} {image} server /data --address :{STORE_PORT}"
-        )
+    with beside_the_hub(host, STORE, f"--tmpfs /data {given} {image} server /data --address :{STORE_PORT}"):
         wait_until(lambda: host.run(f"{mc} mb --ignore-existing it/mlflow").rc == 0, 60, "the bucket is there")
         yield f"{mc} cat"
-    finally:
-        host.run(f"docker rm --force --volumes {STORE}")
 
 
 @pytest.fixture
@@ -70,24 +76,25 @@ def other_database(host: Any, info: dict[str, Any], tmp_path: Path) -> Iterator[
     place = f"/run/{DATABASE}"
     # PostgreSQL takes no key that others may read, and the image's user is another than the host's.
     serve = f"install -o postgres -m 600 /tls/key.pem /run/key.pem && exec docker-entrypoint.sh postgres -c ssl=on -c port={DATABASE_PORT}"
+    server = (
+        f"--volume {place}:/tls:ro --tmpfs /var/lib/postgresql/data --env POSTGRES_USER=runs --env POSTGRES_PASSWORD={KEY}"
+        f" --env POSTGRES_DB=tracking --entrypoint sh {image}"
+        f" -c '{serve} -c ssl_cert_file=/tls/certificate.pem -c ssl_key_file=/run/key.pem'"
+    )
+    authority = tmp_path / "database-ca.pem"
     try:
         host.check_output(
             f"mkdir {place} && cd {place} && openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 1"
             f" -subj /CN={DATABASE} -addext subjectAltName=IP:{info['address']} -keyout key.pem -out certificate.pem && chmod 644 key.pem"
         )
-        host.check_output(
-            f"docker run --detach --name {DATABASE} --network host --volume {place}:/tls:ro"
-            f" --tmpfs /var/lib/postgresql/data --env POSTGRES_USER=runs --env POSTGRES_PASSWORD={KEY} --env POSTGRES_DB=tracking"
-            f" --entrypoint sh {image} -c '{serve} -c ssl_cert_file=/tls/certificate.pem -c ssl_key_file=/run/key.pem'"
-        )
-        authority = tmp_path / "database-ca.pem"
         authority.write_text(host.check_output(f"cat {place}/certificate.pem") + "\n")
-        database = OtherDatabase(host, authority)
-        wait_until(lambda: database.run("SELECT 1").rc == 0, 120, "the database is there")
-        database.ask("CREATE DATABASE accounts")
-        yield database
+        with beside_the_hub(host, DATABASE, server):
+            database = OtherDatabase(host, authority)
+            wait_until(lambda: database.run("SELECT 1").rc == 0, 120, "the database is there")
+            database.ask("CREATE DATABASE accounts")
+            yield database
     finally:
-        host.run(f"docker rm --force --volumes {DATABASE}; rm -rf {place}")
+        host.run(f"rm -rf {place}")
 
 
 def refused(host: Any, address: str, authority: str) -> str:
