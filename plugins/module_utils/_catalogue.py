@@ -213,6 +213,7 @@ def _upgrades(services: t.Sequence[Specification], registry: str | None) -> list
             "databases": [database["name"] for database in service["databases"]] if service["upgrade"]["databases"] else [],
             "cluster": service["upgrade"]["cluster"] or "",
             "migrate": [str(word) for word in service["upgrade"]["migrate"]],
+            "elsewhere": service["upgrade"]["elsewhere"] or "",
             "dependents": _dependents(services, service["name"]) if service["upgrade"]["alone"] else [],
         }
         for service in services

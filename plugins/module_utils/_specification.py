@@ -19,7 +19,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._networks import mid
 Specification = dict[str, t.Any]
 
 # Applied here and not in an argument spec: Ansible does not fill defaults of nested options.
-UPGRADE_DEFAULTS: Specification = {"copies": [], "databases": False, "cluster": None, "migrate": [], "alone": False}
+UPGRADE_DEFAULTS: Specification = {"copies": [], "databases": False, "cluster": None, "migrate": [], "elsewhere": None, "alone": False}
 DEFAULTS: Specification = {
     "enabled": True,
     "role": None,

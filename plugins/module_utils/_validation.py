@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.opengeoai.hub.plugins.module_utils import _minio, _postgres
 from ansible_collections.opengeoai.hub.plugins.module_utils._certificate_validation import source_problems
+from ansible_collections.opengeoai.hub.plugins.module_utils._database_url import DatabaseUrl
 from ansible_collections.opengeoai.hub.plugins.module_utils._escape import is_one_line
 from ansible_collections.opengeoai.hub.plugins.module_utils._extensions import extensions_problem
 from ansible_collections.opengeoai.hub.plugins.module_utils._extra_services import (
@@ -259,16 +260,16 @@ def _other_database_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
         found.append(
             "mlflow_database_password is not set and postgres_enabled is false: set it to the password of mlflow_database_url's user"
         )
-    mode = url.partition("?sslmode=")[2] or "verify-full"
-    if mode.startswith("verify") and not given:
+    parsed = DatabaseUrl.parse(url)
+    if parsed.checks_certificate and not given:
         found.append(
             f"mlflow_database_url is {url!r}, so that the server's certificate is checked, and mlflow_database_ca_file is empty: "
             "set it to a file with the certificates that sign it, or end the URL with ?sslmode=require, so that nobody checks who answers"
         )
-    if given and not mode.startswith("verify"):
+    if given and not parsed.checks_certificate:
         found.append(
-            f"mlflow_database_ca_file is {given!r} and mlflow_database_url ends with sslmode={mode}, which does not check who answers: "
-            "leave one of the two out"
+            f"mlflow_database_ca_file is {given!r} and mlflow_database_url ends with sslmode={parsed.sslmode}, which does not check "
+            "who answers: leave one of the two out"
         )
     return found
 

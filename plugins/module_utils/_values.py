@@ -9,25 +9,20 @@ Each function takes a variable's name and its value, and returns a message that 
 
 from __future__ import annotations
 
-import ipaddress
+import contextlib
 import posixpath
 import re
 import typing as t
 import zoneinfo
 from collections.abc import Mapping
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._database_url import SSL_MODES, DatabaseUrl
 from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import ImageReference
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(?::([0-9]{1,5}))?(/[a-z0-9._/-]+)?")
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _REPOSITORY = re.compile(r"/\S+|sftp:(//)?[^\s:/@]+@\S+|s3:https?://[^\s/]+/\S+")
-_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-# Names that stand for themselves in a URL and in the server's own words.
-_DATABASE_URL = re.compile(
-    r"postgresql://[A-Za-z0-9_.-]{1,63}@([a-z0-9.-]+|\[(?P<v6>[0-9a-f:.]+)\])(:(?P<port>[0-9]{1,5}))?/[A-Za-z0-9_.-]{1,63}"
-    rf"(\?sslmode=({'|'.join(_SSL_MODES)}))?"
-)
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kmg])b?", re.IGNORECASE)
 _UNITS = {"k": 2**10, "m": 2**20, "g": 2**30}
 # As Docker and MinIO check them.
@@ -246,22 +241,14 @@ def url_problem(variable: str, value: t.Any) -> str | None:
 
 def database_url_problem(variable: str, value: t.Any) -> str | None:
     """Of the address of a PostgreSQL database, which says who connects to it, and not with which password. Not shown: it may hold one."""
-    found = _DATABASE_URL.fullmatch(value) if isinstance(value, str) else None
-    if found and (found["port"] is None or 0 < int(found["port"]) <= _LARGEST_PORT) and (not found["v6"] or _is_ipv6(found["v6"])):
+    with contextlib.suppress(TypeError, ValueError):
+        DatabaseUrl.parse(value)
         return None
     return (
         f"{variable} (not shown) is no URL of a database: write postgresql://USER@HOST:PORT/DATABASE without the password, which is a "
-        f"secret of its own, and if need be ?sslmode= and {' or '.join(_SSL_MODES)} behind it; letters of the host are small, and user and "
+        f"secret of its own, and if need be ?sslmode= and {' or '.join(SSL_MODES)} behind it; letters of the host are small, and user and "
         "database have letters, digits, dots, dashes and underscores"
     )
-
-
-def _is_ipv6(address: str) -> bool:
-    try:
-        ipaddress.IPv6Address(address)
-    except ValueError:
-        return False
-    return True
 
 
 def network_name_problem(variable: str, value: t.Any) -> str | None:

@@ -55,8 +55,8 @@ options:
     type: float
     default: 24
   without_backup:
-    description: With O(state=checked), whether to go on although there is no backup and none can be made. Where backups are switched off
-      there is a warning only.
+    description: With O(state=checked), whether to go on although there is no backup and none can be made, or although an upgrade changes
+      what nobody can take back. Where backups are switched off there is a warning only.
     type: bool
     default: false
   cluster:
@@ -197,13 +197,17 @@ def backup_of_converted(plan: Plan) -> list[str]:
     return [made, f"To restore a backup of before, set {wanted} first: docs/decisions/upgrade.md."]
 
 
+# What the catalogue says of an upgrade and its plan does not hold.
+JUDGED = ("cluster", "elsewhere")
+
+
 def plan_of(docker: Docker, service: t.Mapping[str, t.Any], problems: list[str]) -> Plan | None:
     """The plan of a service, if it runs another image than the wanted one; what is in its way is added to the problems."""
     name, image, path = service["service"], service["image"], service["cluster"]
     found = docker.inspect(name)
     if found is None or found["Config"]["Image"] == image:
         return None
-    plan = Plan.parse({key: value for key, value in service.items() if key != "cluster"} | {"image_before": found["Config"]["Image"]})
+    plan = Plan.parse({key: value for key, value in service.items() if key not in JUDGED} | {"image_before": found["Config"]["Image"]})
     there = docker.run("image", "inspect", "--format", "{{.Id}}", image)[0] == 0
     before = major_of_data(path) if path else ""
     wanted = major_of(docker, image) if path and there else before
@@ -220,6 +224,15 @@ def plan_of(docker: Docker, service: t.Mapping[str, t.Any], problems: list[str])
     if paths and (problem := space_problem(name, paths, size_of(paths), min(free(one) for one in paths))):
         problems.append(problem)
     return plan
+
+
+def elsewhere_problem(service: str, elsewhere: str, without: bool) -> str:
+    """Empty if all that an upgrade changes can be taken back, or there is a copy, else what is wrong."""
+    if not elsewhere or without:
+        return ""
+    return (
+        f"{service}: the new image changes {elsewhere}, which nobody can take back: copy it there, then set upgrade_without_backup to true"
+    )
 
 
 def databases_problem(docker: Docker, plan: Plan, cluster: str) -> str:
@@ -266,9 +279,12 @@ def describe(plan: Plan) -> str:
 def check(module: AnsibleModule, docker: Docker) -> None:
     """State `checked`."""
     problems: list[str] = []
-    plans = {plan.service: plan for service in module.params["services"] if (plan := plan_of(docker, service, problems))}
-    cluster = next((service["cluster"] for service in module.params["services"] if service["service"] == "postgres"), "")
+    services = {service["service"]: service for service in module.params["services"]}
+    plans = {name: plan for name, service in services.items() if (plan := plan_of(docker, service, problems))}
+    cluster = services.get("postgres", {"cluster": ""})["cluster"]
     problems += [problem for plan in plans.values() if (problem := databases_problem(docker, plan, cluster))]
+    without = module.params["without_backup"]
+    problems += [problem for name in plans if (problem := elsewhere_problem(name, services[name].get("elsewhere", ""), without))]
     lines = [describe(plan) for plan in plans.values()] or ["All services run the wanted images."]
     missing = [plan.image for plan in plans.values() if docker.run("image", "inspect", plan.image)[0]]
     if missing:
@@ -279,7 +295,7 @@ def check(module: AnsibleModule, docker: Docker) -> None:
             lines.append(SWITCHED_OFF)
         else:
             try:
-                lines.append(ensure_backup(module.params["max_backup_hours"], module.params["without_backup"], module.check_mode))
+                lines.append(ensure_backup(module.params["max_backup_hours"], without, module.check_mode))
             except UpgradeError as exc:
                 problems.append(str(exc))
     if problems:

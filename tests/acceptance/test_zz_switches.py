@@ -24,6 +24,7 @@ STORE = "acceptance-store"
 DATABASE = "acceptance-database"
 STORE_PORT, DATABASE_PORT = 19000, 15432
 KEY = "elsewhere-key"
+NEXT = "acceptance-mlflow:next"
 # Of one run of this test.
 RUN = secrets.token_hex(4)
 HERE, THERE = f"kept here {RUN}", f"kept there {RUN}"
@@ -158,6 +159,14 @@ def test_the_rest_works_without_them(
     done = host.run("systemctl start opengeoai-mlflow-gc.service")
     assert done.rc == 0, host.run("journalctl --unit opengeoai-mlflow-gc --output cat --lines 20").stdout
     assert site.converge("-e", without).changed == 0
+    # Another image would migrate that database, where nobody can take it back.
+    image = docker_inspect(host, "mlflow")["mlflow"]["Config"]["Image"]
+    host.check_output(f"docker tag {image} {NEXT}")
+    done = site.run("-e", json.dumps({**off, "mlflow_image": NEXT}), playbook="playbooks/upgrade.yml")
+    host.check_output(f"docker rmi {NEXT}")
+    assert done.returncode == 2, done.complaint
+    assert f"mlflow_database_url ({off['mlflow_database_url']}), which nobody can take back: copy it there" in done.output
+    assert docker_inspect(host, "mlflow")["mlflow"]["Config"]["Image"] == image
     # What comes back is as it was, and the others have been there all the time; Traefik has listened on another port less.
     site.converge()
     found = docker_inspect(host, *SERVICES)

@@ -343,13 +343,13 @@ def test_what_an_upgrade_has_to_know() -> None:
             "web",
             depends_on=["proxy", "db"],
             databases=[{"name": "web", "owner": "web", "password_secret": "web_db"}],
-            upgrade={"databases": True, "migrate": ["web", "migrate"]},
+            upgrade={"databases": True, "migrate": ["web", "migrate"], "elsewhere": "the index"},
         ),
         service("proxy"),
         service("later", depends_on=["web"], start_timeout=7),
         service("db", image="postgres:17", upgrade={"copies": ["/srv/db"], "cluster": "/srv/db", "alone": True}),
     ]
-    nothing = {"start_timeout": 120, "copies": [], "databases": [], "cluster": "", "migrate": [], "dependents": []}
+    nothing = {"start_timeout": 120, "copies": [], "databases": [], "cluster": "", "migrate": [], "elsewhere": "", "dependents": []}
     assert catalogue(services, "mirror.example.org")["upgrades"] == [
         # Who needs it is stopped meanwhile, in order.
         {
@@ -362,5 +362,12 @@ def test_what_an_upgrade_has_to_know() -> None:
         },
         {**nothing, "service": "later", "image": "mirror.example.org/later:1", "start_timeout": 7},
         {**nothing, "service": "proxy", "image": "mirror.example.org/proxy:1"},
-        {**nothing, "service": "web", "image": "mirror.example.org/web:1", "databases": ["web"], "migrate": ["web", "migrate"]},
+        {
+            **nothing,
+            "service": "web",
+            "image": "mirror.example.org/web:1",
+            "databases": ["web"],
+            "migrate": ["web", "migrate"],
+            "elsewhere": "the index",
+        },
     ]

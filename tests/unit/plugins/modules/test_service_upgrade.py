@@ -235,6 +235,25 @@ def test_databases_that_are_copied_need_room_too(
     assert done.get("msg", "") == (said if expected else "")
 
 
+@pytest.mark.parametrize(
+    ("elsewhere", "without", "refused"), [("", False, False), ("the database of db.example.org", False, True), ("the index", True, False)]
+)
+def test_what_nobody_can_take_back_needs_a_copy(
+    elsewhere: str, without: bool, refused: bool, places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(service_upgrade, "Docker", lambda: Sized(running=True))
+    services = [{"service": "mlflow", "image": "mlflow:2", "cluster": "", "elsewhere": elsewhere}]
+    done = run(capsys, state="checked", services=services, without_backup=without)
+    said = (
+        "This cannot be upgraded, and no service was touched:\n- mlflow: the new image changes the database of db.example.org, which "
+        "nobody can take back: copy it there, then set upgrade_without_backup to true"
+    )
+    assert done.get("msg") == (said if refused else None)
+    # What is not upgraded changes nothing.
+    done = run(capsys, state="checked", services=[{**services[0], "image": "mlflow:1"}])
+    assert done["lines"] == ["All services run the wanted images."]
+
+
 def test_nothing_is_planned_for_the_image_that_runs() -> None:
     assert service_upgrade.plan_of(Engine(), {"service": "postgres", "image": "pg:15", "cluster": ""}, []) is None
 
