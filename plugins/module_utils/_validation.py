@@ -14,7 +14,6 @@ import typing as t
 
 from ansible_collections.opengeoai.hub.plugins.module_utils import _minio, _postgres
 from ansible_collections.opengeoai.hub.plugins.module_utils._certificate_validation import source_problems
-from ansible_collections.opengeoai.hub.plugins.module_utils._database_url import DatabaseUrl
 from ansible_collections.opengeoai.hub.plugins.module_utils._escape import is_one_line
 from ansible_collections.opengeoai.hub.plugins.module_utils._extensions import extensions_problem
 from ansible_collections.opengeoai.hub.plugins.module_utils._extra_services import (
@@ -37,6 +36,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._networks import (
     networks_problem,
     rate_problem,
 )
+from ansible_collections.opengeoai.hub.plugins.module_utils._other_stores import other_stores_problems
 from ansible_collections.opengeoai.hub.plugins.module_utils._values import (
     age_problem,
     database_url_problem,
@@ -216,62 +216,7 @@ def mlflow_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
             "list only the networks that may, or set mlflow_auth to proxy or native"
         )
     found += [user_problem(variable, name) for variable, name in names]
-    if variables.get("mlflow_enabled") and variables.get("minio_enabled") is False:
-        found += _other_store_problems(variables)
-    if variables.get("mlflow_enabled"):
-        found += _other_database_problems(variables)
     return [problem for problem in found if problem] + user_problems(variables)
-
-
-def _other_store_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
-    """Problems of MLflow's artifacts in another object store than the hub's."""
-    found = []
-    endpoint = variables.get("mlflow_s3_endpoint")
-    if endpoint == f"https://{variables.get('minio_api_host')}":
-        found.append(
-            f"mlflow_s3_endpoint is {endpoint!r}, the hub's own object store, and minio_enabled is false: "
-            "set it to the URL of another one, or switch MLflow off, too (mlflow_enabled: false)"
-        )
-    if not variables.get("mlflow_s3_secret_key"):
-        found.append("mlflow_s3_secret_key is not set and minio_enabled is false: set it to the key that mlflow_s3_access_key names")
-    return found
-
-
-def _other_database_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
-    """Problems of MLflow's database on another server than the hub's."""
-    url, here = variables.get("mlflow_database_url") or "", variables.get("postgres_enabled") is not False
-    given = variables.get("mlflow_database_ca_file")
-    if url and database_url_problem("mlflow_database_url", url):
-        return []
-    if here:
-        return [
-            f"{name} is {value!r} and postgres_enabled is true: MLflow has one database, the hub's or the other, "
-            f"so set postgres_enabled to false, or leave {name} out"
-            for name, value in (("mlflow_database_url", url), ("mlflow_database_ca_file", given))
-            if value
-        ]
-    if not url:
-        return [
-            "postgres_enabled is false and mlflow_database_url is empty: set mlflow_database_url to a database on another server, "
-            "or switch MLflow off, too (mlflow_enabled: false)"
-        ]
-    found = []
-    if not variables.get("mlflow_database_password"):
-        found.append(
-            "mlflow_database_password is not set and postgres_enabled is false: set it to the password of mlflow_database_url's user"
-        )
-    parsed = DatabaseUrl.parse(url)
-    if parsed.checks_certificate and not given:
-        found.append(
-            f"mlflow_database_url is {url!r}, so that the server's certificate is checked, and mlflow_database_ca_file is empty: "
-            "set it to a file with the certificates that sign it, or end the URL with ?sslmode=require, so that nobody checks who answers"
-        )
-    if given and not parsed.checks_certificate:
-        found.append(
-            f"mlflow_database_ca_file is {given!r} and mlflow_database_url ends with sslmode={parsed.sslmode}, which does not check "
-            "who answers: leave one of the two out"
-        )
-    return found
 
 
 def backup_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
@@ -474,7 +419,7 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """All problems of the public variables: those that they have by themselves, and then those that they have together."""
     extensions = extensions_problem("postgres_extensions", variables.get("postgres_extensions") or (), variables.get("postgres_image"))
     combined = _registry_problems(variables) + source_problems(variables) + access_problems(variables) + mlflow_problems(variables)
-    combined += backup_problems(variables) + _bundle_problems(variables)
+    combined += other_stores_problems(variables) + backup_problems(variables) + _bundle_problems(variables)
     extra = variables.get(EXTRA_SERVICES)
     own = extra_service_problems(extra, variables)
     # Only of paths that are some.

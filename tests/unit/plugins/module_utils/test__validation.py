@@ -19,6 +19,8 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
     port_clashes,
     problems,
     same_values,
+    secret_problem,
+    single_problems,
 )
 
 
@@ -195,6 +197,10 @@ def test_access_problems(variables: dict[str, Any], expected: list[str]) -> None
     assert access_problems(variables) == expected
 
 
+NO_DATABASE = (
+    "postgres_enabled is false and mlflow_database_url is empty: set mlflow_database_url to a database on another server, "
+    "or switch MLflow off, too (mlflow_enabled: false)"
+)
 GOOD: dict[str, Any] = {
     "stack_domain": "hub.example.org",
     "stack_acme_email": "admin@example.org",
@@ -372,6 +378,18 @@ GOOD: dict[str, Any] = {
             {"docker_registry_password": "x"},
             ["docker_registry_username and docker_registry_password belong together: set both, or neither"],
         ),
+        (
+            {"docker_registry_username": "me"},
+            ["docker_registry_username and docker_registry_password belong together: set both, or neither"],
+        ),
+        ({"a_password": "x"}, ["a_password (not shown) has 1 characters: use 8 or more"]),
+        (
+            {"traefik_config_dir": "/srv/hub/minio/traefik"},
+            [
+                "traefik_config_dir is '/srv/hub/minio/traefik', which lies inside minio_data_dir ('/srv/hub/minio'): "
+                "choose a directory beside it"
+            ],
+        ),
         ({"mlflow_gc_older_than": "1d12h30m"}, []),
         ({"mlflow_gc_older_than": ""}, ["mlflow_gc_older_than is '': give days, hours and minutes, such as 30d or 1d12h"]),
         ({"mlflow_gc_older_than": "30"}, ["mlflow_gc_older_than is '30': give days, hours and minutes, such as 30d or 1d12h"]),
@@ -404,6 +422,37 @@ GOOD: dict[str, Any] = {
             ],
         ),
         ({"backup_repository": "/data/minio2", "minio_data_dir": "/data/minio"}, []),
+        # Its own directories lie in it.
+        ({"backup_repository": "/srv/hub/backup", "stack_data_dir": "/srv/hub", "minio_data_dir": "/srv/hub/minio"}, []),
+        *(
+            (
+                {"backup_repository": "/srv/a/backup", name: "/srv/a"},
+                [f"backup_repository is '/srv/a/backup', inside {name}, so that it would be a part of itself: choose a path outside"],
+            )
+            for name in ("a_data_dir", "traefik_config_dir", "zz_wal_dir")
+        ),
+        (
+            {"backup_repository": "/backup", "postgres_enabled": False},
+            [
+                "backup_repository is set and postgres_enabled is false: every backup begins with the hub's database, so leave "
+                "backup_repository out and copy what stays on the host (objects, keys, secrets, directories of own services) by yourself, "
+                "or set postgres_enabled to true"
+            ],
+        ),
+        ({"backup_repository": "", "postgres_enabled": False}, []),
+        ({"backup_repository": "/backup", "postgres_enabled": True}, []),
+        # The engine's own directory is refused to everybody else, and its children are to all.
+        ({"docker_data_root": "/var/lib/docker"}, []),
+        ({"docker_data_root": "/srv/docker"}, []),
+        ({"docker_data_root": "data"}, ["docker_data_root is 'data': it must be an absolute path, such as /srv/opengeoai"]),
+        (
+            {"docker_data_root": "/srv/hub/minio/docker"},
+            [
+                "docker_data_root is '/srv/hub/minio/docker', which lies inside minio_data_dir ('/srv/hub/minio'): "
+                "choose a directory beside it"
+            ],
+        ),
+        ({"mlflow_enabled": True, "postgres_enabled": False}, [NO_DATABASE]),
         ({"backup_keep_daily": 0}, ["backup_keep_daily is 0: write a whole number of 1 or more, such as 7"]),
         ({"backup_wal_limit_mb": 16}, ["backup_wal_limit_mb is 16: write a whole number of 256 or more, such as 8192"]),
         ({"stack_warn_disk_percent": 850}, ["stack_warn_disk_percent is 850: write a whole number from 1 to 100, such as 85"]),
@@ -435,6 +484,81 @@ GOOD: dict[str, Any] = {
 )
 def test_problems(changes: dict[str, Any], expected: list[str]) -> None:
     assert problems({**GOOD, **changes}) == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "least", "example"),
+    [
+        ("backup_keep_daily", 1, "7"),
+        ("backup_keep_monthly", 0, "6"),
+        ("backup_keep_weekly", 0, "4"),
+        ("backup_wal_limit_mb", 256, "8192"),
+        ("docker_log_max_files", 1, "5"),
+        ("docker_max_concurrent_downloads", 1, "8"),
+        ("mlflow_workers", 1, "4"),
+        ("stack_min_disk_gb", 0, "10"),
+        ("stack_min_memory_mb", 0, "3500"),
+        ("stack_verify_timeout", 1, "300"),
+        ("traefik_read_timeout", 0, "3600"),
+        ("a_days", 0, "14"),
+        ("a_hours", 0, "26"),
+        ("a_seconds", 0, "30"),
+    ],
+)
+def test_the_least_number(variable: str, least: int, example: str) -> None:
+    assert single_problems({variable: least}) == []
+    refused = least - 1
+    message = f"{variable} is {refused}: write a whole number of {least} or more, such as {example}"
+    assert single_problems({variable: refused}) == [message]
+
+
+@pytest.mark.parametrize(("value", "refused"), [(0, True), (1, False), (100, False), (101, True)])
+def test_a_share_of_the_disk(value: int, refused: bool) -> None:
+    message = f"stack_warn_disk_percent is {value}: write a whole number from 1 to 100, such as 85"
+    assert single_problems({"stack_warn_disk_percent": value}) == ([message] if refused else [])
+
+
+@pytest.mark.parametrize(
+    "variable", ["homepage_www_host", "minio_memory", "mlflow_memory", "mlflow_workers", "postgres_memory", "stack_bundle"]
+)
+def test_what_may_be_left_empty(variable: str) -> None:
+    assert single_problems({variable: ""}) == []
+    assert single_problems({variable: None}) == []
+    assert len(single_problems({variable: "!"})) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "auth", "message"),
+    [
+        ("a_password", "x" * 8, "proxy", None),
+        ("a_password", "x" * 7, "proxy", "a_password (not shown) has 7 characters: use 8 or more"),
+        ("a_password", "x" * 73, "proxy", None),
+        ("zz_password", "x" * 73, "proxy", None),
+        ("a_password", "\ue000" * 8, "proxy", None),
+        ("a_password", "\ud7ff" * 8, "proxy", None),
+        *(
+            (
+                "a_password",
+                f"{half} and seven",
+                "proxy",
+                "a_password (not shown) holds half of a character, which is no text: write it anew",
+            )
+            for half in ("\ud800", "\uda00", "\udfff")
+        ),
+        *(
+            item
+            for name, auth in [("traefik_password", "native"), ("mlflow_password", "proxy"), ("mlflow_user_al_password", "none")]
+            for item in (
+                (name, "x" * 72, auth, None),
+                (name, "x" * 73, auth, f"{name} (not shown) has 73 bytes: bcrypt reads only 72, so use a shorter one"),
+            )
+        ),
+        ("mlflow_password", "x" * 73, "native", None),
+        ("mlflow_password", "x" * 11, "native", "mlflow_password (not shown) has 11 characters: MLflow's own accounts want 12 or more"),
+    ],
+)
+def test_secret_problem(variable: str, value: str, auth: str, message: str | None) -> None:
+    assert secret_problem(variable, value, auth) == message
 
 
 @given(st.dictionaries(st.sampled_from([*_ACCEPTED, *SECRETS, "mlflow_user", "traefik_user"]), st.text() | st.none() | st.integers()))

@@ -1,0 +1,74 @@
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Checks of what MLflow needs where its artifacts or its database are on other servers than the hub's. Private to this collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.opengeoai.hub.plugins.module_utils._database_url import DatabaseUrl
+
+
+def _other_store_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """Problems of MLflow's artifacts in another object store than the hub's."""
+    found = []
+    endpoint = variables.get("mlflow_s3_endpoint")
+    if endpoint == f"https://{variables.get('minio_api_host')}":
+        found.append(
+            f"mlflow_s3_endpoint is {endpoint!r}, the hub's own object store, and minio_enabled is false: "
+            "set it to the URL of another one, or switch MLflow off, too (mlflow_enabled: false)"
+        )
+    if not variables.get("mlflow_s3_secret_key"):
+        found.append("mlflow_s3_secret_key is not set and minio_enabled is false: set it to the key that mlflow_s3_access_key names")
+    return found
+
+
+def _other_database_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """Problems of MLflow's database on another server than the hub's."""
+    url, given = variables.get("mlflow_database_url") or "", variables.get("mlflow_database_ca_file")
+    try:
+        parsed = DatabaseUrl.parse(url) if url else None
+    except (TypeError, ValueError):
+        # It has a message of its own, which does not show it.
+        return []
+    if variables.get("postgres_enabled") is not False:
+        return [
+            f"{name} is {value!r} and postgres_enabled is true: MLflow has one database, the hub's or the other, "
+            f"so set postgres_enabled to false, or leave {name} out"
+            for name, value in (("mlflow_database_url", url), ("mlflow_database_ca_file", given))
+            if value
+        ]
+    if parsed is None:
+        return [
+            "postgres_enabled is false and mlflow_database_url is empty: set mlflow_database_url to a database on another server, "
+            "or switch MLflow off, too (mlflow_enabled: false)"
+        ]
+    found = []
+    if not variables.get("mlflow_database_password"):
+        found.append(
+            "mlflow_database_password is not set and postgres_enabled is false: set it to the password of mlflow_database_url's user"
+        )
+    if parsed.checks_certificate and not given:
+        found.append(
+            f"mlflow_database_url is {url!r}, so that the server's certificate is checked, and mlflow_database_ca_file is empty: "
+            "set it to a file with the certificates that sign it, or end the URL with ?sslmode=require, so that nobody checks who answers"
+        )
+    if given and not parsed.checks_certificate:
+        found.append(
+            f"mlflow_database_ca_file is {given!r} and mlflow_database_url ends with sslmode={parsed.sslmode}, which does not check "
+            "who answers: leave one of the two out"
+        )
+    return found
+
+
+def other_stores_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """Problems of MLflow's stores: the hub's own, those elsewhere, and what is said of both at once."""
+    if not variables.get("mlflow_enabled"):
+        return []
+    store = _other_store_problems(variables) if variables.get("minio_enabled") is False else []
+    return store + _other_database_problems(variables)
+
+
+__all__ = ("other_stores_problems",)
