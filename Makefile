@@ -23,7 +23,7 @@ CHAOS_PAGE := docs/reliability.md
 # One lane: security measures how long others wait beside one who guesses, which is not to be of another machine's doing.
 SECURITY_SCENARIOS := "security acme"
 OPERATIONS_SCENARIOS := "upgrade offline" "backup operations"
-SANITY := build-import-check sanity
+SANITY := build-import-check sanity units
 MUTATE := _catalogue _certificate_validation _docker_container _escape _extensions _extra_services _firewall _htpasswd _image_reference _mlflow_users \
           _networks _rotation _routes _secret_lists _settled _sizing _specification _traefik _values _variable_names _written
 
@@ -67,7 +67,7 @@ lint: $(VENV)/.dev ## check style, types, licenses and what runs on the forge
 format: $(VENV)/.dev ## format the sources
 	CI=false nox --no-venv --session formatters
 
-sanity: $(VENV)/.dev ## build the artifact, and try it on Galaxy's importer and ansible-test's sanity tests
+sanity: $(VENV)/.dev ## build the artifact, and try it on Galaxy's importer and ansible-test
 	nox --reuse-venv yes --session $(SANITY)
 
 unit: $(VENV)/.dev ## run the unit tests

@@ -57,4 +57,12 @@ def unit(session: nox.Session) -> None:
 def sanity(session: nox.Session, core: str) -> None:
     """Run ansible-test's sanity tests on the built artifact."""
     session.install(f"ansible-core~={core}.0")
-    session.run("tools/sanity", external=True)
+    session.run("tools/ansible-test", "sanity", external=True)
+
+
+@nox.session(default=False)
+@nox.parametrize("python,core", PYTHONS_AND_CORES, ids=[core for _python, core in PYTHONS_AND_CORES])
+def units(session: nox.Session, core: str) -> None:
+    """Run the unit tests of plugins by ansible-test, beside the built artifact."""
+    session.install(f"ansible-core~={core}.0")
+    session.run("tools/ansible-test", "units", external=True)

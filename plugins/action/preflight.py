@@ -103,8 +103,9 @@ class ActionModule(ActionBase):
         sound = {name: value for name, value in values.items() if name not in ill_typed}
         self._fail_on(found + misspelt(others, known) + judge(sound))
         result["warnings"] = unread(others, known, service_roles())
-        found_together = self._catalogue(values, variables)
+        # The services are made of what is in these files.
         files = self._certificate_files(values, variables)
+        found_together = self._catalogue(values, variables)
         if values.get("traefik_certificates") == "files":
             result["warnings"] += self._check_certificate(files, found_together["hosts"])
         result.update(changed=False, roles=roles, catalogue=found_together, rotated=self._rotated(found_together, variables))

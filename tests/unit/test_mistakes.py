@@ -375,6 +375,16 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         ("mlflow_database_ca_file is '/etc/ssl/ca.pem'", "sslmode=prefer", "leave one of the two out"),
     ),
     (
+        "database there with an authority that is not there",
+        {
+            "postgres_enabled": False,
+            "mlflow_database_url": "postgresql://mlflow@db.example.org/mlflow",
+            "mlflow_database_password": "of-the-database",
+            "mlflow_database_ca_file": "/etc/ssl/nowhere.pem",
+        },
+        ("mlflow_database_ca_file is '/etc/ssl/nowhere.pem'", "cannot be read on the controller", "name a file that is there"),
+    ),
+    (
         "database URL",
         {"postgres_enabled": False, "mlflow_database_url": "mysql://mlflow@db.example.org/mlflow"},
         ("mlflow_database_url (not shown)", "postgresql://USER@HOST:PORT/DATABASE"),

@@ -24,6 +24,8 @@ from ansible_collections.opengeoai.hub.plugins.plugin_utils._progress import ASC
 
 PLUGIN = "ansible_collections.opengeoai.hub.plugins.callback.progress"
 ROOT = Path(__file__).resolve().parents[4]
+# In a clone there is a link to it; an installed collection is where Ansible looks for it.
+COLLECTIONS = str(ROOT / "collections" if (ROOT / "collections").is_dir() else ROOT.parents[2])
 PROGRAMS = Path(sys.executable).parent
 
 ROLES = {
@@ -85,7 +87,7 @@ def command(tmp_path: Path) -> Callable[..., str]:
             **variables,
         }
         environment = {
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+            "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS,
             "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
             "ANSIBLE_HOME": str(tmp_path / "home"),
             "PYTHONUTF8": "1",
@@ -269,7 +271,7 @@ def test_a_host_is_met_by_what_needs_it(action: str, needs: bool) -> None:
     # In a process of its own: loading plugins by their names needs Ansible's own way to find collections.
     code = "import sys, ansible.plugins.loader as loader\nloader.init_plugin_loader()\n"
     code += f"from {PLUGIN} import needs_connection\nprint(needs_connection(sys.argv[1]))"
-    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS}
     done = subprocess.run([sys.executable, "-c", code, action], capture_output=True, text=True, check=True, timeout=60, env=environment)
     assert done.stdout == f"{needs}\n"
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +24,8 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._specification impor
     normalise,
     owner_of,
 )
-from tests.unit.test_consistency import ROOT
 
+ROOT = Path(__file__).resolve().parents[4]
 WEB: dict[str, Any] = {"name": "web", "image": "nginx:1.29"}
 ROUTE: dict[str, Any] = {"name": "web", "hosts": ["web.example.org"], "port": 80}
 CONFIG: dict[str, Any] = {"config": {"path": "/etc/web"}}

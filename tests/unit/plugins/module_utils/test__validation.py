@@ -74,6 +74,7 @@ def test_a_service_may_not_publish_a_port_twice() -> None:
         ({"a": "/srv/a", "b": "/srv/b"}, []),
         ({"a": "/srv/a", "b": "/srv/ab"}, []),
         ({"a": "/srv/a", "b": "/srv/a"}, ["b is '/srv/a', which is a too: give each service a directory of its own"]),
+        ({"b": "/srv/a", "a": "/srv/a"}, ["b is '/srv/a', which is a too: give each service a directory of its own"]),
         ({"b": "/srv", "a": "/srv/x"}, ["a is '/srv/x', which lies inside b ('/srv'): choose a directory beside it"]),
         (
             {"a": "/srv", "b": "/srv/x", "c": "/srv/x/y"},
