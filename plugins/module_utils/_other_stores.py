@@ -13,8 +13,17 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._database_url import
 
 def _other_store_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """Problems of MLflow's artifacts in another object store than the hub's."""
+    endpoint, given = variables.get("mlflow_s3_endpoint"), variables.get("mlflow_s3_ca_file")
+    if variables.get("minio_enabled") is not False:
+        return (
+            [
+                f"mlflow_s3_ca_file is {given!r} and minio_enabled is true, whose certificate is the hub's: set minio_enabled to false and "
+                "mlflow_s3_endpoint to another object store, or leave mlflow_s3_ca_file out"
+            ]
+            if given
+            else []
+        )
     found = []
-    endpoint = variables.get("mlflow_s3_endpoint")
     if endpoint == f"https://{variables.get('minio_api_host')}":
         found.append(
             f"mlflow_s3_endpoint is {endpoint!r}, the hub's own object store, and minio_enabled is false: "
@@ -22,6 +31,11 @@ def _other_store_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
         )
     if not variables.get("mlflow_s3_secret_key"):
         found.append("mlflow_s3_secret_key is not set and minio_enabled is false: set it to the key that mlflow_s3_access_key names")
+    if given and str(endpoint).startswith("http://"):
+        found.append(
+            f"mlflow_s3_ca_file is {given!r} and mlflow_s3_endpoint is {endpoint!r}, which shows no certificate: begin that with https://, "
+            "or leave mlflow_s3_ca_file out"
+        )
     return found
 
 
@@ -67,8 +81,7 @@ def other_stores_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """Problems of MLflow's stores: the hub's own, those elsewhere, and what is said of both at once."""
     if not variables.get("mlflow_enabled"):
         return []
-    store = _other_store_problems(variables) if variables.get("minio_enabled") is False else []
-    return store + _other_database_problems(variables)
+    return _other_store_problems(variables) + _other_database_problems(variables)
 
 
 __all__ = ("other_stores_problems",)

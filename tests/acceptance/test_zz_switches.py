@@ -49,6 +49,19 @@ class OtherDatabase:
         return str(done.stdout.strip())
 
 
+@dataclass(frozen=True)
+class OtherStore:
+    """An object store that is not the hub's."""
+
+    host: Any
+    authority: Path
+
+    def run(self, command: str) -> Any:
+        """A command of MinIO's client, which the store is called `it` for."""
+        alias = f"MC_HOST_it=https://elsewhere:{KEY}@127.0.0.1:{STORE_PORT}"
+        return self.host.run(f"docker exec --env {alias} {STORE} mc --config-dir /tmp/mc --insecure {command}")
+
+
 @contextlib.contextmanager
 def beside_the_hub(host: Any, name: str, words: str) -> Iterator[None]:
     """A container that is not the hub's, reached by the machine's own address."""
@@ -59,55 +72,70 @@ def beside_the_hub(host: Any, name: str, words: str) -> Iterator[None]:
         host.run(f"docker rm --force --volumes {name}")
 
 
+@contextlib.contextmanager
+def certified(host: Any, name: str, address: str, directory: Path) -> Iterator[tuple[str, Path]]:
+    """A certificate for the machine's own address: the machine's directory with it and its key, and a copy of it here, which signs it."""
+    place, authority = f"/run/{name}", directory / f"{name}-ca.pem"
+    try:
+        host.check_output(
+            f"mkdir {place} && cd {place} && openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 1"
+            f" -subj /CN={name} -addext subjectAltName=IP:{address} -keyout private.key -out public.crt && chmod 644 private.key"
+        )
+        authority.write_text(host.check_output(f"cat {place}/public.crt") + "\n")
+        yield place, authority
+    finally:
+        host.run(f"rm -rf {place}")
+
+
 @pytest.fixture
-def other_store(host: Any) -> Iterator[str]:
-    """An object store that is not the hub's, with MLflow's bucket, reached by the machine's address."""
+def other_store(host: Any, info: dict[str, Any], tmp_path: Path) -> Iterator[OtherStore]:
+    """An object store that is not the hub's, with MLflow's bucket. Its certificate has the machine's address."""
     image = docker_inspect(host, "minio")["minio"]["Config"]["Image"]
     given = f"--env MINIO_ROOT_USER=elsewhere --env MINIO_ROOT_PASSWORD={KEY}"
-    mc = f"docker exec --env MC_HOST_it=http://elsewhere:{KEY}@127.0.0.1:{STORE_PORT} {STORE} mc --config-dir /tmp/mc"
-    with beside_the_hub(host, STORE, f"--tmpfs /data {given} {image} server /data --address :{STORE_PORT}"):
-        wait_until(lambda: host.run(f"{mc} mb --ignore-existing it/mlflow").rc == 0, 60, "the bucket is there")
-        yield f"{mc} cat"
+    with certified(host, STORE, info["address"], tmp_path) as (place, authority):
+        server = f"{image} server /data --address :{STORE_PORT} --certs-dir /tls"
+        with beside_the_hub(host, STORE, f"--volume {place}:/tls:ro --tmpfs /data {given} {server}"):
+            store = OtherStore(host, authority)
+            wait_until(lambda: store.run("mb --ignore-existing it/mlflow").rc == 0, 60, "the bucket is there")
+            yield store
 
 
 @pytest.fixture
 def other_database(host: Any, info: dict[str, Any], tmp_path: Path) -> Iterator[OtherDatabase]:
     """A PostgreSQL server that is not the hub's, with MLflow's role and databases. Its certificate has the machine's address."""
     image = docker_inspect(host, "postgres")["postgres"]["Config"]["Image"]
-    place = f"/run/{DATABASE}"
     # PostgreSQL takes no key that others may read, and the image's user is another than the host's.
-    serve = f"install -o postgres -m 600 /tls/key.pem /run/key.pem && exec docker-entrypoint.sh postgres -c ssl=on -c port={DATABASE_PORT}"
-    server = (
-        f"--volume {place}:/tls:ro --tmpfs /var/lib/postgresql/data --env POSTGRES_USER=runs --env POSTGRES_PASSWORD={KEY}"
-        f" --env POSTGRES_DB=tracking --entrypoint sh {image}"
-        f" -c '{serve} -c ssl_cert_file=/tls/certificate.pem -c ssl_key_file=/run/key.pem'"
+    serve = (
+        "install -o postgres -m 600 /tls/private.key /run/private.key && exec docker-entrypoint.sh postgres"
+        f" -c port={DATABASE_PORT} -c ssl=on -c ssl_cert_file=/tls/public.crt -c ssl_key_file=/run/private.key"
     )
-    authority = tmp_path / "database-ca.pem"
-    try:
-        host.check_output(
-            f"mkdir {place} && cd {place} && openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 1"
-            f" -subj /CN={DATABASE} -addext subjectAltName=IP:{info['address']} -keyout key.pem -out certificate.pem && chmod 644 key.pem"
+    with certified(host, DATABASE, info["address"], tmp_path) as (place, authority):
+        server = (
+            f"--volume {place}:/tls:ro --tmpfs /var/lib/postgresql/data --env POSTGRES_USER=runs --env POSTGRES_PASSWORD={KEY}"
+            f" --env POSTGRES_DB=tracking --entrypoint sh {image} -c '{serve}'"
         )
-        authority.write_text(host.check_output(f"cat {place}/certificate.pem") + "\n")
         with beside_the_hub(host, DATABASE, server):
             database = OtherDatabase(host, authority)
             wait_until(lambda: database.run("SELECT 1").rc == 0, 120, "the database is there")
             database.ask("CREATE DATABASE accounts")
             yield database
-    finally:
-        host.run(f"rm -rf {place}")
 
 
-def refused(host: Any, address: str, authority: str) -> str:
-    """What MLflow's container hears when it asks the other database at an address, with an authority."""
-    script = f"import psycopg2; psycopg2.connect(host={address!r}, port={DATABASE_PORT}, user='runs', dbname='tracking')"
-    done = host.run(f"docker exec --env PGSSLROOTCERT={authority} mlflow python3 -c {shlex.quote(script)}")
+def refused(host: Any, script: str, **environment: str) -> str:
+    """What MLflow's container hears when it asks one of the others otherwise than it does."""
+    given = " ".join(f"--env {name}={value}" for name, value in environment.items())
+    done = host.run(f"docker exec {given} mlflow python3 -c {shlex.quote(script)}")
     assert done.rc != 0
     return str(done.stderr)
 
 
+def asking_database(address: str) -> str:
+    """A script that asks the other database at an address."""
+    return f"import psycopg2; psycopg2.connect(host={address!r}, port={DATABASE_PORT}, user='runs', dbname='tracking')"
+
+
 def test_the_rest_works_without_them(
-    site: Site, host: Any, http: requests.Session, info: dict[str, Any], domain: str, other_store: str, other_database: OtherDatabase
+    site: Site, host: Any, http: requests.Session, info: dict[str, Any], domain: str, other_store: OtherStore, other_database: OtherDatabase
 ) -> None:
     before = docker_inspect(host, *SERVICES)
     public_key = host.check_output("cat /var/lib/opengeoai/rustdesk/id_ed25519.pub")
@@ -119,7 +147,8 @@ def test_the_rest_works_without_them(
     assert http.post(f"{experiments}/create", json={"name": HERE}, timeout=60).status_code == 200
     off = {
         **dict.fromkeys(("homepage_enabled", "rustdesk_enabled", "minio_enabled", "postgres_enabled"), False),
-        "mlflow_s3_endpoint": f"http://{info['address']}:{STORE_PORT}",
+        "mlflow_s3_endpoint": f"https://{info['address']}:{STORE_PORT}",
+        "mlflow_s3_ca_file": str(other_store.authority),
         "mlflow_s3_access_key": "elsewhere",
         "mlflow_s3_secret_key": KEY,
         "mlflow_database_url": f"postgresql://runs@{info['address']}:{DATABASE_PORT}/tracking",
@@ -141,7 +170,7 @@ def test_the_rest_works_without_them(
         http.get(f"https://{domain}/", timeout=20)
     # MLflow keeps its artifacts in the other store, and its rows in the other database, which it has found to be the right one.
     assert http.put(f"{artifacts}/there.txt", data=THERE, timeout=60).status_code == 200
-    assert host.check_output(f"{other_store} it/mlflow/switches/there.txt") == THERE
+    assert other_store.run("cat it/mlflow/switches/there.txt").stdout == THERE
     assert http.post(f"{experiments}/create", json={"name": THERE}, timeout=60).status_code == 200
     assert http.post(f"{experiments}/search", json={"max_results": 10}, timeout=60).json()["experiments"][0]["name"] == THERE
     assert other_database.ask(f"SELECT count(*) FROM experiments WHERE name = '{THERE}'") == "1"
@@ -150,9 +179,12 @@ def test_the_rest_works_without_them(
     )
     # So are its accounts; it talks to nobody with another certificate, or another name.
     assert other_database.ask("SELECT count(*) FROM pg_stat_activity WHERE datname = 'accounts'") != "0"
-    assert "certificate verify failed" in refused(host, info["address"], "/etc/mlflow/ca.pem")
+    asked = asking_database(info["address"])
+    assert "certificate verify failed" in refused(host, asked, PGSSLROOTCERT="/etc/mlflow/ca.pem")
     gateway = host.check_output("docker network inspect bridge --format '{{(index .IPAM.Config 0).Gateway}}'")
-    assert "does not match host name" in refused(host, gateway, "/etc/mlflow/database-ca.pem")
+    assert "does not match host name" in refused(host, asking_database(gateway))
+    asked = f"import boto3; boto3.client('s3', endpoint_url={off['mlflow_s3_endpoint']!r}).head_bucket(Bucket='mlflow')"
+    assert "CERTIFICATE_VERIFY_FAILED" in refused(host, asked, AWS_CA_BUNDLE="/etc/mlflow/database-ca.pem")
     # The network of strangers has no part in it.
     assert sorted(docker_inspect(host, "mlflow")["mlflow"]["NetworkSettings"]["Networks"]) == ["opengeoai-data", "opengeoai-outside"]
     # The garbage that is collected is that of the other database.

@@ -351,6 +351,11 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         ("mlflow_s3_endpoint is", "minio_enabled is false", "mlflow_s3_secret_key is not set"),
     ),
     (
+        "store here and an authority of another",
+        {"mlflow_s3_ca_file": "/etc/ssl/ca.pem"},
+        ("mlflow_s3_ca_file is '/etc/ssl/ca.pem'", "minio_enabled is true", "leave mlflow_s3_ca_file out"),
+    ),
+    (
         "database off and MLflow on",
         {"postgres_enabled": False},
         ("postgres_enabled is false", "mlflow_database_url is empty", "mlflow_enabled: false"),

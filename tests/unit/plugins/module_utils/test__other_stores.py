@@ -69,6 +69,25 @@ def unheeded(mode: str) -> str:
         ({**STORE, "mlflow_s3_endpoint": OWN, "mlflow_s3_secret_key": None}, [OWN_STORE, NO_KEY]),
         ({**STORE, "mlflow_s3_secret_key": "", "minio_enabled": True}, []),
         ({**STORE, "mlflow_s3_secret_key": "", "mlflow_enabled": False}, []),
+        ({**STORE, "mlflow_s3_ca_file": "/ca.pem"}, []),
+        ({**STORE, "mlflow_s3_endpoint": "http://a.example.org"}, []),
+        (
+            {**STORE, "mlflow_s3_endpoint": "http://a.example.org", "mlflow_s3_ca_file": "/ca.pem"},
+            [
+                "mlflow_s3_ca_file is '/ca.pem' and mlflow_s3_endpoint is 'http://a.example.org', which shows no certificate: "
+                "begin that with https://, or leave mlflow_s3_ca_file out"
+            ],
+        ),
+        *(
+            (
+                {**STORE, "minio_enabled": enabled, "mlflow_s3_ca_file": "/ca.pem"},
+                [
+                    "mlflow_s3_ca_file is '/ca.pem' and minio_enabled is true, whose certificate is the hub's: set minio_enabled to false "
+                    "and mlflow_s3_endpoint to another object store, or leave mlflow_s3_ca_file out"
+                ],
+            )
+            for enabled in (True, None)
+        ),
         (DATABASE, []),
         ({**DATABASE, "mlflow_database_url": f"{URL}?sslmode=verify-ca"}, []),
         ({**DATABASE, "mlflow_database_url": f"{URL}?sslmode=require", "mlflow_database_ca_file": ""}, []),
