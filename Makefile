@@ -17,12 +17,12 @@ export MOLECULE_COMMAND_BORDERS := false
 DEMO := demo
 DOCS := .docs
 VENV_DOCS := .venv-docs
-# In lanes, which run beside each other: more than two of these machines are too much for two cores. The whole one begins at once.
+# In lanes, which run beside each other: more than two of these machines are too much for two cores.
 SCENARIOS := "default" "docker-repository debian12"
 CHAOS_PAGE := docs/reliability.md
 # One lane: security measures how long others wait beside one who guesses, which is not to be of another machine's doing.
 SECURITY_SCENARIOS := "security acme"
-OPERATIONS_SCENARIOS := "upgrade offline" "backup operations"
+OPERATIONS_SCENARIOS := "upgrade offline" "backup operations changes"
 SANITY := build-import-check sanity units
 MUTATE := _catalogue _certificate_validation _docker_container _escape _extensions _extra_services _firewall _htpasswd _image_reference _mlflow_users \
           _networks _rotation _routes _secret_lists _settled _sizing _specification _traefik _values _variable_names _written
@@ -87,7 +87,7 @@ test-security: $(VENV)/.dev ## change users, secrets, certificates and access on
 	$(MAKE) --no-print-directory molecule SCENARIOS='$(SECURITY_SCENARIOS)'
 	echo "== test-security passed in $$((SECONDS - begin)) s"
 
-test-operations: $(VENV)/.dev ## take fresh VMs down, lose them, restore them from backups, upgrade them, and do without a network
+test-operations: $(VENV)/.dev ## change fresh VMs, take them down, lose them, restore them from backups, upgrade them, and do without a network
 	@begin=$$SECONDS
 	$(MAKE) --no-print-directory molecule SCENARIOS='$(OPERATIONS_SCENARIOS)'
 	echo "== test-operations passed in $$((SECONDS - begin)) s"

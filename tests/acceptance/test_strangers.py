@@ -109,7 +109,7 @@ def guess(info: dict[str, Any], name: str, path: str, count: int, connections: i
 )
 def test_guesses_are_few(info: dict[str, Any], domain: str, http: requests.Session, name: str, path: str, average: int, burst: int) -> None:
     total, seconds = guess(info, f"{name}.{domain}", path, 4 * burst, 4)
-    assert total["429"] > 0, total
+    # A machine that is too busy to answer more than that turns nobody away.
     assert total.total() - total["429"] <= burst + average * (seconds + 1), (total, seconds)
     assert set(total) <= {"401", "429"} | ({"400", "403"} if path == CONSOLE else set()), total
     # Whoever has the password comes in as soon as the guessing stops.
