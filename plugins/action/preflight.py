@@ -103,20 +103,19 @@ class ActionModule(ActionBase):
         sound = {name: value for name, value in values.items() if name not in ill_typed}
         self._fail_on(found + misspelt(others, known) + judge(sound))
         result["warnings"] = unread(others, known, service_roles())
-        # The services are made of what is in these files.
-        files = self._certificate_files(values, variables)
-        found_together = self._catalogue(values, variables)
+        files, unusable = self._certificate_files(values, variables)
+        found_together = self._catalogue(values, variables, unusable)
         if values.get("traefik_certificates") == "files":
             result["warnings"] += self._check_certificate(files, found_together["hosts"])
         result.update(changed=False, roles=roles, catalogue=found_together, rotated=self._rotated(found_together, variables))
         return result
 
-    def _catalogue(self, values: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-        """What the services add up to."""
+    def _catalogue(self, values: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any], found: t.Sequence[str]) -> dict[str, t.Any]:
+        """What the services add up to, if nothing else was found."""
         specifications = self._templar.template(variables["__stack_specifications"])
         try:
             claims = [(host_port(port)[0], service["name"]) for service in specifications for port in service.get("ports") or ()]
-            self._fail_on(port_clashes(values, claims))
+            self._fail_on([*found, *port_clashes(values, claims)])
             return catalogue(specifications, values.get("stack_registry"))
         except ValueError as exc:
             self._fail_on([str(exc)])
@@ -134,8 +133,8 @@ class ActionModule(ActionBase):
             self._fail_on([str(exc)])
             raise
 
-    def _certificate_files(self, values: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, GivenFile]:
-        """The certificates and keys on this machine that variables name, by variable."""
+    def _certificate_files(self, values: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> tuple[dict[str, GivenFile], list[str]]:
+        """The certificates and keys on this machine that variables name, by variable, and what is wrong with them."""
         wanted = [name for name, value in values.items() if name.endswith("_ca_file") and value]
         if values.get("traefik_certificates") == "files":
             wanted += ["traefik_certificate_file", "traefik_certificate_key_file"]
@@ -147,13 +146,12 @@ class ActionModule(ActionBase):
                 (text,) = lookup.run([values[name]], variables=variables)
                 files[name] = GivenFile(name, values[name], text)
                 if name.endswith("_ca_file"):
-                    files[name].certificates()
+                    files[name].authorities()
             except AnsibleError as exc:
                 found.append(f"{name} is {values[name]!r}: it cannot be read on the controller ({exc}); name a file that is there")
             except ValueError as exc:
                 found.append(str(exc))
-        self._fail_on(found)
-        return files
+        return files, found
 
     def _check_certificate(self, files: t.Mapping[str, GivenFile], hosts: t.Sequence[str]) -> list[str]:
         """Check the user's own certificate against the host names of all services, and return warnings."""

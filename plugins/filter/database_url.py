@@ -40,7 +40,7 @@ _value:
       description: Who connects.
       type: str
     host:
-      description: Name or address of the server, an IPv6 address without brackets.
+      description: Name of the server, or its address of IPv4.
       type: str
     port:
       description: Port of the server.

@@ -55,6 +55,17 @@ class GivenFile:
         except ValueError as exc:
             raise ValueError(self.problem(f"{exc}; write certificates in PEM, as -----BEGIN CERTIFICATE-----")) from exc
 
+    def authorities(self) -> list[x509.Certificate]:
+        """The certificates in it, which others are given to check with.
+
+        :raises ValueError: with a whole message, if there are none, or it holds more than others may know.
+        """
+        if "PRIVATE KEY" in self.text:
+            raise ValueError(
+                self.problem("it holds a private key, and whoever checks a certificate is given all of it; write only certificates")
+            )
+        return self.certificates()
+
 
 def covers(pattern: str, host: str) -> bool:
     """Whether a name of a certificate is good for a host: the same, or a wildcard for its first label."""

@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-# Names that stand for themselves in a URL and in the server's own words.
+# Names that stand for themselves in a URL and in the server's own words. No address of IPv6, which containers of the hub do not have.
 _URL = re.compile(
-    r"postgresql://(?P<user>[A-Za-z0-9_.-]{1,63})@(\[(?P<v6>[0-9a-f:.]+)\]|(?P<host>[a-z0-9.-]+))(:(?P<port>[0-9]{1,5}))?"
+    r"postgresql://(?P<user>[A-Za-z0-9_.-]{1,63})@(?P<host>[a-z0-9.-]+)(:(?P<port>[0-9]{1,5}))?"
     rf"/(?P<database>[A-Za-z0-9_.-]{{1,63}})(\?sslmode=(?P<sslmode>{'|'.join(SSL_MODES)}))?"
 )
 _PORT, _LARGEST_PORT = 5432, 65535
@@ -24,7 +23,7 @@ class DatabaseUrl:
     """Who connects to which database of which server; the password is told elsewhere."""
 
     user: str
-    # A name or an address, without brackets.
+    # A name, or an address of IPv4.
     host: str
     port: int
     database: str
@@ -43,15 +42,12 @@ class DatabaseUrl:
         port = int(match["port"] or _PORT)
         if not 0 < port <= _LARGEST_PORT:
             raise ValueError(f"the port {port} is none")
-        if match["v6"]:
-            # Says in its own words what is wrong.
-            ipaddress.IPv6Address(match["v6"])
-        return cls(match["user"], match["v6"] or match["host"], port, match["database"], match["sslmode"] or "")
+        return cls(match["user"], match["host"], port, match["database"], match["sslmode"] or "")
 
     @property
     def server(self) -> str:
         """Host and port, as URLs have them."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def options(self) -> str:

@@ -7,31 +7,39 @@
 from __future__ import annotations
 
 import typing as t
+from urllib.parse import urlsplit
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._database_url import DatabaseUrl
+
+
+def _host(url: t.Any) -> str | None:
+    try:
+        return urlsplit(str(url or "")).hostname
+    except ValueError:
+        return None
 
 
 def _other_store_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """Problems of MLflow's artifacts in another object store than the hub's."""
     endpoint, given = variables.get("mlflow_s3_endpoint"), variables.get("mlflow_s3_ca_file")
+    # By its name as clients know it, or by that of its container.
+    own = _host(endpoint) in (variables.get("minio_api_host"), "minio")
     if variables.get("minio_enabled") is not False:
-        return (
-            [
-                f"mlflow_s3_ca_file is {given!r} and minio_enabled is true, whose certificate is the hub's: set minio_enabled to false and "
-                "mlflow_s3_endpoint to another object store, or leave mlflow_s3_ca_file out"
-            ]
-            if given
-            else []
-        )
+        return [
+            f"{name} is {value!r} and minio_enabled is true: MLflow has one object store, the hub's or the other, "
+            f"so set minio_enabled to false, or leave {name} out"
+            for name, value, wrong in (("mlflow_s3_endpoint", endpoint, not own), ("mlflow_s3_ca_file", given, True))
+            if value and wrong
+        ]
     found = []
-    if endpoint == f"https://{variables.get('minio_api_host')}":
+    if own:
         found.append(
             f"mlflow_s3_endpoint is {endpoint!r}, the hub's own object store, and minio_enabled is false: "
             "set it to the URL of another one, or switch MLflow off, too (mlflow_enabled: false)"
         )
     if not variables.get("mlflow_s3_secret_key"):
         found.append("mlflow_s3_secret_key is not set and minio_enabled is false: set it to the key that mlflow_s3_access_key names")
-    if given and str(endpoint).startswith("http://"):
+    if given and str(endpoint).startswith("http:"):
         found.append(
             f"mlflow_s3_ca_file is {given!r} and mlflow_s3_endpoint is {endpoint!r}, which shows no certificate: begin that with https://, "
             "or leave mlflow_s3_ca_file out"

@@ -239,6 +239,13 @@ def url_problem(variable: str, value: t.Any) -> str | None:
     return f"{variable} is {value!r}: write a URL that begins with https:// or http://, such as https://example.org/path"
 
 
+def endpoint_problem(variable: str, value: t.Any) -> str | None:
+    """Of the address of an object store. Not shown where it may hold a key."""
+    if isinstance(value, str) and "@" in value:
+        return f"{variable} (not shown) names a user: write it without, as https://s3.example.org; keys have variables of their own"
+    return url_problem(variable, value)
+
+
 def database_url_problem(variable: str, value: t.Any) -> str | None:
     """Of the address of a PostgreSQL database, which says who connects to it, and not with which password. Not shown: it may hold one."""
     with contextlib.suppress(TypeError, ValueError):
@@ -309,6 +316,7 @@ __all__ = (
     "boolean_problem",
     "database_url_problem",
     "domain_problem",
+    "endpoint_problem",
     "id_problem",
     "image_problem",
     "memory_problem",

@@ -88,10 +88,11 @@ options:
     description: Whether the stack is reached by IPv6. Where it is not, a public IPv6 address of a name is a problem unless it is forwarded.
     type: bool
     default: false
-  clusters:
+  upgrades:
     description:
-      - Data directories of PostgreSQL, each with C(service), C(cluster) and C(image).
-      - An image of another major version than the data is refused.
+      - What the filter P(opengeoai.hub.catalogue#filter) says of the services, C(upgrades).
+      - An image of PostgreSQL of another major version than the data is refused. So is another image than the one that runs, where it may
+        change what nobody can take back.
       - To tell the version, an image that is wanted for data that are there is pulled, if the engine does not have it.
     type: list
     elements: dict
@@ -360,7 +361,8 @@ def cluster_problems(module: AnsibleModule, missing: t.Collection[str]) -> list[
     """A message for each PostgreSQL whose image cannot read its data; none while an upgrade is interrupted, which is ended first."""
     problems: list[str] = []
     docker = Docker()
-    for one in () if JOURNAL.exists() or not os.path.exists(SOCKET) else module.params["clusters"]:
+    clusters = [one for one in module.params["upgrades"] if one.get("cluster")]
+    for one in () if JOURNAL.exists() or not os.path.exists(SOCKET) else clusters:
         image, found, upgrading = one["image"], major_of_data(one["cluster"]), module.params["upgrading"]
         if found and image in missing:
             if upgrading or not (module.params["pull"] or module.check_mode):
@@ -375,6 +377,21 @@ def cluster_problems(module: AnsibleModule, missing: t.Collection[str]) -> list[
                 continue
         problems.append(version_problem(one["service"], one["cluster"], found, image, major_of(docker, image), upgrading))
     return [problem for problem in problems if problem]
+
+
+def elsewhere_problems(module: AnsibleModule) -> list[str]:
+    """A message for each service whose image is another than the one that runs, and may change what nobody can take back."""
+    if module.params["upgrading"] or not os.path.exists(SOCKET):
+        return []
+    docker, problems = Docker(), []
+    for one in module.params["upgrades"]:
+        found = docker.inspect(one["service"]) if one.get("elsewhere") else None
+        if found and (before := found["Config"]["Image"]) != one["image"]:
+            problems.append(
+                f"{one['service']} runs {before}, and {one['image']} may change {one['elsewhere']} by itself, which nobody can take back: "
+                "copy it there, then run the playbook upgrade.yml with upgrade_without_backup: true, or keep the image"
+            )
+    return problems
 
 
 def installed_packages() -> str:
@@ -433,7 +450,7 @@ def main() -> None:
             "addresses": {"type": "list", "elements": "str", "default": []},
             "forwarded": {"type": "list", "elements": "str", "default": []},
             "ipv6": {"type": "bool", "default": False},
-            "clusters": {"type": "list", "elements": "dict", "default": []},
+            "upgrades": {"type": "list", "elements": "dict", "default": []},
             "services": {"type": "list", "elements": "str", "default": []},
             "upgrading": {"type": "bool", "default": False},
             "pull": {"type": "bool", "default": True},
@@ -464,7 +481,7 @@ def main() -> None:
                     f"{path} ({variable}) has {free_gb(path):.1f} GiB free and the stack needs {module.params['min_disk_gb']:g}: "
                     "free some, or point the variable to a larger disk"
                 )
-    problems += cluster_problems(module, engine["missing_images"])
+    problems += cluster_problems(module, engine["missing_images"]) + elsewhere_problems(module)
     wanted = [(int(port), protocol) for port, protocol in module.params["ports"]]
     open_sockets: list[Listener] = []
     for protocol in ("tcp", "udp"):

@@ -24,7 +24,6 @@ STORE = "acceptance-store"
 DATABASE = "acceptance-database"
 STORE_PORT, DATABASE_PORT = 19000, 15432
 KEY = "elsewhere-key"
-NEXT = "acceptance-mlflow:next"
 # Of one run of this test.
 RUN = secrets.token_hex(4)
 HERE, THERE = f"kept here {RUN}", f"kept there {RUN}"
@@ -191,16 +190,24 @@ def test_the_rest_works_without_them(
     done = host.run("systemctl start opengeoai-mlflow-gc.service")
     assert done.rc == 0, host.run("journalctl --unit opengeoai-mlflow-gc --output cat --lines 20").stdout
     assert site.converge("-e", without).changed == 0
-    # Another image would migrate that database, where nobody can take it back.
+    # Another image would migrate that database, where nobody can take it back; of its container there is the old one to return to.
     image = docker_inspect(host, "mlflow")["mlflow"]["Config"]["Image"]
-    host.check_output(f"docker tag {image} {NEXT}")
-    done = site.run("-e", json.dumps({**off, "mlflow_image": NEXT}), playbook="playbooks/upgrade.yml")
-    host.check_output(f"docker rmi {NEXT}")
-    assert done.returncode == 2, done.complaint
-    assert f"mlflow_database_url ({off['mlflow_database_url']}), which nobody can take back: copy it there" in done.output
-    assert docker_inspect(host, "mlflow")["mlflow"]["Config"]["Image"] == image
+    registry, _, rest = image.partition("/")
+    next_image = f"{registry}/{rest.rpartition(':')[0]}:next"
+    host.check_output(f"docker tag {image} {next_image}")
+    another = json.dumps({**off, "mlflow_image": next_image})
+    for playbook in ("site.yml", "playbooks/upgrade.yml"):
+        done = site.run("-e", another, playbook=playbook)
+        assert done.returncode == 2, done.complaint
+        assert f"mlflow_database_url ({off['mlflow_database_url']})" in " ".join(done.output.split())
+        assert "which nobody can take back: copy it there" in " ".join(done.output.split())
+        assert docker_inspect(host, "mlflow")["mlflow"]["Config"]["Image"] == image
+    site.converge("-e", another, "-e", "upgrade_without_backup=true", playbook="playbooks/upgrade.yml")
+    assert docker_inspect(host, "mlflow")["mlflow"]["Config"]["Image"] == next_image
+    assert http.post(f"{experiments}/search", json={"max_results": 10}, timeout=60).json()["experiments"][0]["name"] == THERE
     # What comes back is as it was, and the others have been there all the time; Traefik has listened on another port less.
     site.converge()
+    host.check_output(f"docker rmi {next_image}")
     found = docker_inspect(host, *SERVICES)
     assert {name for name in SERVICES if found[name]["Id"] == before[name]["Id"]} == {"socket-proxy"}
     assert host.check_output("cat /var/lib/opengeoai/rustdesk/id_ed25519.pub") == public_key

@@ -356,6 +356,16 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         ("mlflow_s3_ca_file is '/etc/ssl/ca.pem'", "minio_enabled is true", "leave mlflow_s3_ca_file out"),
     ),
     (
+        "store here and there",
+        {"mlflow_s3_endpoint": "https://s3.example.org"},
+        ("mlflow_s3_endpoint is 'https://s3.example.org'", "minio_enabled is true", "set minio_enabled to false"),
+    ),
+    (
+        "store with a key in its URL",
+        {"minio_enabled": False, "mlflow_s3_endpoint": "https://me:of-the-store@s3.example.org"},
+        ("mlflow_s3_endpoint (not shown) names a user", "https://s3.example.org"),
+    ),
+    (
         "database off and MLflow on",
         {"postgres_enabled": False},
         ("postgres_enabled is false", "mlflow_database_url is empty", "mlflow_enabled: false"),
@@ -474,6 +484,16 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
 ]
 
 
+# Names that are unusual, and good.
+ODD = {
+    "mlflow_user": "ml ü'\"\\",
+    "mlflow_database": " m:/@ü?#[] ",
+    "postgres_user": " g:/@ ü ",
+    "postgres_database": " d:/@ ü ",
+    "minio_root_user": "r:/@ü",
+}
+
+
 @pytest.fixture(scope="module")
 def failures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """How each host failed, by the name of the mistake."""
@@ -482,16 +502,19 @@ def failures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     hosts = {f"mistake{number}": variables for number, (_name, variables, _told) in enumerate(MISTAKES)}
     # Nobody listens on this port.
     nowhere = {"ansible_host": "127.0.0.1", "ansible_port": 1}
-    inventory.write_text(json.dumps({"all": {"hosts": {**hosts, "good": {}}, "vars": {**nowhere, **GOOD}}}))
+    inventory.write_text(json.dumps({"all": {"hosts": {**hosts, "good": {}, "odd": ODD}, "vars": {**nowhere, **GOOD}}}))
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "site.yml", "-i", str(inventory), "--forks", "4"]
     callback = {"ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/unit/callbacks"), "ANSIBLE_CALLBACKS_ENABLED": "failures"}
     subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=600, env={**os.environ, **callback, "FAILURES": str(kept)})
     found: dict[str, Any] = json.loads(kept.read_text())
-    return {name: found.get(f"mistake{number}") for number, (name, *_rest) in enumerate(MISTAKES)} | {"good": found["good"]}
+    return {name: found.get(f"mistake{number}") for number, (name, *_rest) in enumerate(MISTAKES)} | {
+        name: found[name] for name in ("good", "odd")
+    }
 
 
-def test_without_a_mistake_the_host_is_reached_for(failures: dict[str, Any]) -> None:
-    assert failures["good"]["unreachable"], failures["good"]
+@pytest.mark.parametrize("name", ["good", "odd"])
+def test_without_a_mistake_the_host_is_reached_for(failures: dict[str, Any], name: str) -> None:
+    assert failures[name]["unreachable"], failures[name]
 
 
 @pytest.mark.parametrize(("name", "variables", "told"), MISTAKES, ids=[name for name, *_rest in MISTAKES])

@@ -46,9 +46,9 @@ DELEGATES: list[tuple[str, Any, tuple[Any, ...], Any]] = [
     ),
     (
         "database_url",
-        "postgresql://me@[fd00::5]/runs?sslmode=require",
+        "postgresql://me@db/runs?sslmode=require",
         (),
-        {"user": "me", "host": "fd00::5", "port": 5432, "server": "[fd00::5]:5432", "database": "runs", "options": "?sslmode=require"},
+        {"user": "me", "host": "db", "port": 5432, "server": "db:5432", "database": "runs", "options": "?sslmode=require"},
     ),
     ("pgpass_field", "a:b", (), "a\\:b"),
     ("with_secrets", [{"name": "a", "secret": "s"}], ({"s": "v"}, "password"), [{"name": "a", "password": "v"}]),

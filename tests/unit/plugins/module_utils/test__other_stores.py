@@ -33,6 +33,13 @@ NO_URL = (
 NO_PASSWORD = "mlflow_database_password is not set and postgres_enabled is false: set it to the password of mlflow_database_url's user"
 
 
+def one(name: str, value: str) -> str:
+    return (
+        f"{name} is {value!r} and minio_enabled is true: MLflow has one object store, the hub's or the other, "
+        f"so set minio_enabled to false, or leave {name} out"
+    )
+
+
 def no_authority(url: str) -> str:
     return (
         f"mlflow_database_url is {url!r}, so that the server's certificate is checked, and mlflow_database_ca_file is empty: "
@@ -67,7 +74,7 @@ def unheeded(mode: str) -> str:
         ({**STORE, "mlflow_s3_endpoint": "https://zzz.example.org"}, []),
         ({**STORE, "mlflow_s3_secret_key": ""}, [NO_KEY]),
         ({**STORE, "mlflow_s3_endpoint": OWN, "mlflow_s3_secret_key": None}, [OWN_STORE, NO_KEY]),
-        ({**STORE, "mlflow_s3_secret_key": "", "minio_enabled": True}, []),
+        ({**STORE, "mlflow_s3_secret_key": "", "minio_enabled": True}, [one("mlflow_s3_endpoint", OTHER)]),
         ({**STORE, "mlflow_s3_secret_key": "", "mlflow_enabled": False}, []),
         ({**STORE, "mlflow_s3_ca_file": "/ca.pem"}, []),
         ({**STORE, "mlflow_s3_endpoint": "http://a.example.org"}, []),
@@ -81,12 +88,16 @@ def unheeded(mode: str) -> str:
         *(
             (
                 {**STORE, "minio_enabled": enabled, "mlflow_s3_ca_file": "/ca.pem"},
-                [
-                    "mlflow_s3_ca_file is '/ca.pem' and minio_enabled is true, whose certificate is the hub's: set minio_enabled to false "
-                    "and mlflow_s3_endpoint to another object store, or leave mlflow_s3_ca_file out"
-                ],
+                [one("mlflow_s3_endpoint", OTHER), one("mlflow_s3_ca_file", "/ca.pem")],
             )
             for enabled in (True, None)
+        ),
+        ({**STORE, "mlflow_s3_endpoint": "https://[a"}, []),
+        # Whatever way its own is written.
+        *(({**HERE, "mlflow_s3_endpoint": endpoint}, []) for endpoint in (OWN, f"{OWN}/", f"{OWN}:443", "http://minio:9000", "", None)),
+        *(
+            ({**STORE, "mlflow_s3_endpoint": endpoint}, [OWN_STORE.replace(OWN, endpoint)])
+            for endpoint in (f"{OWN}/", f"{OWN}:443", "http://minio:9000", "https://S3.hub.example.org")
         ),
         (DATABASE, []),
         ({**DATABASE, "mlflow_database_url": f"{URL}?sslmode=verify-ca"}, []),

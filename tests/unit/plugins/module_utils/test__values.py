@@ -14,6 +14,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._values import (
     boolean_problem,
     database_url_problem,
     domain_problem,
+    endpoint_problem,
     id_problem,
     image_problem,
     memory_problem,
@@ -309,12 +310,24 @@ def test_url_problem(value: Any, good: bool) -> None:
     assert url_problem("v", value) == (None if good else message)
 
 
+@pytest.mark.parametrize("value", ["https://me:of-it@example.org", "https://of-it@example.org/x", "of-it@example.org"])
+def test_an_endpoint_with_a_key_is_not_shown(value: str) -> None:
+    message = "v (not shown) names a user: write it without, as https://s3.example.org; keys have variables of their own"
+    assert endpoint_problem("v", value) == message
+
+
+def test_endpoint() -> None:
+    assert endpoint_problem("v", "https://s3.example.org:9000") is None
+    assert endpoint_problem("v", 7) == url_problem("v", 7)
+    assert endpoint_problem("v", "s3.example.org") == url_problem("v", "s3.example.org")
+
+
 def test_database_url() -> None:
-    assert database_url_problem("v", "postgresql://mlflow@[fd00::5]:5432/mlflow?sslmode=verify-full") is None
+    assert database_url_problem("v", "postgresql://mlflow@10.0.0.5:5432/mlflow?sslmode=verify-full") is None
 
 
 @pytest.mark.parametrize(
-    "value", ["", 7, None, "postgresql://mlflow@db:0/mlflow", "postgresql://mlflow@[:::]/mlflow", "postgresql://mlflow:of-it@db/mlflow"]
+    "value", ["", 7, None, "postgresql://mlflow@db:0/mlflow", "postgresql://mlflow@[fd00::5]/mlflow", "postgresql://mlflow:of-it@db/mlflow"]
 )
 def test_database_url_problem_is_told_without_what_may_be_a_password(value: Any) -> None:
     problem = database_url_problem("v", value)

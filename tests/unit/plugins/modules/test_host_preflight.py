@@ -88,8 +88,8 @@ esac
     monkeypatch.setattr(host_preflight, "SOCKET", str(docker))
     monkeypatch.setattr(host_preflight, "JOURNAL", tmp_path / "upgrade.json")
     image = "example.org/postgis:17"
-    clusters = [{"service": "postgres", "cluster": str(data), "image": image}]
-    arguments = {"data_path": "/", "docker_path": "/", "min_disk_gb": 0, "distributions": [], "images": [image], "clusters": clusters}
+    upgrades = [{"service": "postgres", "cluster": str(data), "image": image}]
+    arguments = {"data_path": "/", "docker_path": "/", "min_disk_gb": 0, "distributions": [], "images": [image], "upgrades": upgrades}
     warnings: list[str] = []
     monkeypatch.setattr(host_preflight.AnsibleModule, "warn", lambda _self, text: warnings.append(text))
     with patch_module_args({**arguments, **more}), pytest.raises(SystemExit):
@@ -100,6 +100,43 @@ esac
     assert (tmp_path / "pulled").exists() is (not there and refused == MESSAGE)
     assert ("it is not known whether it reads the data of PostgreSQL 15" in str(warnings)) is warned
     assert result["upgrade_interrupted"] is False
+
+
+@pytest.mark.parametrize(
+    ("there", "image", "elsewhere", "upgrading", "refused"),
+    [
+        (True, "mlflow:2", "the database of X", False, True),
+        (True, "mlflow:1", "the database of X", False, False),
+        (True, "mlflow:2", "", False, False),
+        (True, "mlflow:2", "the database of X", True, False),
+        (False, "mlflow:2", "the database of X", False, False),
+    ],
+)
+def test_an_image_that_may_change_what_nobody_can_take_back(
+    there: bool,
+    image: str,
+    elsewhere: str,
+    upgrading: bool,
+    refused: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    docker = tmp_path / "docker"
+    answer = """echo '[{"Config": {"Image": "mlflow:1"}}]'""" if there else "echo No such container >&2; exit 1"
+    docker.write_text(f'#!/bin/sh\ntest "$1" != inspect || {{ {answer}; }}\n')
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(host_preflight, "SOCKET", str(docker))
+    upgrades = [{"service": "mlflow", "cluster": "", "image": image, "elsewhere": elsewhere}]
+    arguments = {"data_path": "/", "docker_path": "/", "min_disk_gb": 0, "distributions": [], "upgrades": upgrades, "upgrading": upgrading}
+    with patch_module_args(arguments), pytest.raises(SystemExit):
+        host_preflight.main()
+    message = (
+        "- mlflow runs mlflow:1, and mlflow:2 may change the database of X by itself, which nobody can take back: copy it there, "
+        "then run the playbook upgrade.yml with upgrade_without_backup: true, or keep the image"
+    )
+    assert (message in json.loads(capsys.readouterr().out)["msg"].splitlines()) is refused
 
 
 RUN = {"what": "site.yml", "who": "ann@laptop", "machine": "laptop", "pid": 41, "started": "100", "since": 1764057600.0}
