@@ -24,6 +24,7 @@ STORE = "acceptance-store"
 DATABASE = "acceptance-database"
 STORE_PORT, DATABASE_PORT = 19000, 15432
 KEY = "elsewhere-key"
+DAYS_31 = 31 * 24 * 3600 * 1000
 # Of one run of this test.
 RUN = secrets.token_hex(4)
 HERE, THERE = f"kept here {RUN}", f"kept there {RUN}"
@@ -186,9 +187,19 @@ def test_the_rest_works_without_them(
     assert "CERTIFICATE_VERIFY_FAILED" in refused(host, asked, AWS_CA_BUNDLE="/etc/mlflow/database-ca.pem")
     # The network of strangers has no part in it.
     assert sorted(docker_inspect(host, "mlflow")["mlflow"]["NetworkSettings"]["Networks"]) == ["opengeoai-data", "opengeoai-outside"]
-    # The garbage that is collected is that of the other database.
+    # The garbage that is collected is that of the other database and store.
+    run = http.post(f"https://mlflow.{domain}/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}, timeout=60).json()["run"]["info"]
+    run_id, kept = run["run_id"], run["artifact_uri"].removeprefix("mlflow-artifacts:/")
+    artifact = f"https://mlflow.{domain}/api/2.0/mlflow-artifacts/artifacts/{kept}/garbage.txt"
+    assert http.put(artifact, data=THERE, timeout=60).status_code == 200
+    assert other_store.run(f"cat it/mlflow/{kept}/garbage.txt").stdout == THERE
+    deleted = http.post(f"https://mlflow.{domain}/api/2.0/mlflow/runs/delete", json={"run_id": run_id}, timeout=60)
+    assert deleted.status_code == 200, deleted.text
+    other_database.ask(f"UPDATE runs SET deleted_time = deleted_time - {DAYS_31} WHERE run_uuid = '{run_id}'")
     done = host.run("systemctl start opengeoai-mlflow-gc.service")
     assert done.rc == 0, host.run("journalctl --unit opengeoai-mlflow-gc --output cat --lines 20").stdout
+    assert other_database.ask(f"SELECT count(*) FROM runs WHERE run_uuid = '{run_id}'") == "0"
+    assert other_store.run(f"cat it/mlflow/{kept}/garbage.txt").rc != 0
     assert site.converge("-e", without).changed == 0
     # Another image would migrate that database, where nobody can take it back; of its container there is the old one to return to.
     image = docker_inspect(host, "mlflow")["mlflow"]["Config"]["Image"]
