@@ -21,7 +21,7 @@ attributes:
     support: full
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
+    support: full
 options:
   path:
     description: The archive. One that is there is replaced.
@@ -145,9 +145,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if module.check_mode:
-        module.exit_json(changed=True)
     path, references, directory = module.params["path"], module.params["images"], Path(module.params["directory"])
+    # It is made anew, whatever there was.
+    diff = {"before": "", "after": "".join(f"{reference}\n" for reference in references), "after_header": path}
+    if module.check_mode:
+        module.exit_json(changed=True, diff=diff)
     try:
         inspected = json.loads(docker("image", "inspect", *references))
         images = [image_entry(reference, image) for reference, image in zip(references, inspected, strict=True)]
@@ -157,7 +159,7 @@ def main() -> None:
         pack(directory, files, write_manifest(architecture, module.params["distributions"], images, files), path)
     except (OSError, ValueError) as exc:
         module.fail_json(msg=f"The bundle could not be written: {exc}")
-    module.exit_json(changed=True, size=os.path.getsize(path), images=images)
+    module.exit_json(changed=True, diff=diff, size=os.path.getsize(path), images=images)
 
 
 if __name__ == "__main__":

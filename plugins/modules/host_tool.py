@@ -18,10 +18,14 @@ description:
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
-    support: none
+    support: partial
+    details:
+      - Nothing is run, as by M(ansible.builtin.command).
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
+    details:
+      - What a program changes is its own affair.
 options:
   argv:
     description: The program and its arguments.

@@ -20,7 +20,7 @@ attributes:
     support: full
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
+    support: full
 options:
   path:
     description: The bundle, on the host.
@@ -94,15 +94,16 @@ def main() -> None:
     )
     images: list[dict[str, t.Any]] = module.params["images"]
     references = [image["reference"] for image in images]
+    result = {"changed": bool(images), "loaded": references, "diff": {"before": "", "after": "".join(f"{one}\n" for one in references)}}
     if module.check_mode:
-        module.exit_json(changed=bool(images), loaded=references)
+        module.exit_json(**result)
     # A slow disk is no reason to take the run for gone.
     with renewing():
         error = load(module.params["path"])
     problems = [error] if error else loaded_problems(images, inspect(references))
     if problems:
         module.fail_json(msg="The images could not be loaded:\n- " + "\n- ".join(problems))
-    module.exit_json(changed=bool(images), loaded=references)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ attributes:
     support: full
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
+    support: full
 options:
   images:
     description: References of images, those that are needed first at the beginning.
@@ -69,8 +69,9 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec={"images": {"type": "list", "elements": "str", "required": True}}, supports_check_mode=True)
     images: list[str] = module.params["images"]
+    result = {"changed": bool(images), "pulled": images, "diff": {"before": "", "after": "".join(f"{image}\n" for image in images)}}
     if module.check_mode:
-        module.exit_json(changed=bool(images), pulled=images)
+        module.exit_json(**result)
     # A slow line is no reason to take the run for gone.
     # An image is unpacked by one processor. The more are unpacked at a time, the later comes what is needed first.
     parallel = max(2, len(os.sched_getaffinity(0)))
@@ -79,7 +80,7 @@ def main() -> None:
     failed = [f"{image}: {error}" for image, error in errors.items() if error]
     if failed:
         module.fail_json(msg="These images could not be pulled:\n- " + "\n- ".join(failed))
-    module.exit_json(changed=bool(images), pulled=images)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ attributes:
     support: full
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
+    support: full
 options:
   state:
     description:
@@ -72,7 +72,7 @@ EXAMPLES = r"""
 - name: Look at what is upgraded
   opengeoai.hub.service_upgrade:
     state: checked
-    services: "{{ specifications | opengeoai.hub.catalogue | community.general.json_query('upgrades') }}"
+    services: "{{ (specifications | opengeoai.hub.catalogue).upgrades }}"
   register: upgrade
 
 - name: Remove the old cluster
@@ -314,14 +314,38 @@ def prune(module: AnsibleModule) -> None:
     if there and not module.check_mode:
         remove_path(path)
     done = "would be removed" if module.check_mode else "was removed"
-    module.exit_json(changed=there, lines=[f"{path} {done}." if there else f"{path} is not there."])
+    lines = [f"{path} {done}." if there else f"{path} is not there."]
+    module.exit_json(changed=there, lines=lines, diff={"before": f"{path}\n" if there else "", "after": ""})
+
+
+def diff_of(before: str, after: str) -> dict[str, str]:
+    """Which image a service has before and after a step."""
+    return {"before": f"{before}\n", "after": f"{after}\n"}
+
+
+def foresee(module: AnsibleModule, state: str) -> None:
+    """What a step would do, in check mode."""
+    begun = read_journal()
+    if state == "begun":
+        plan = Plan.parse(module.params["plan"])
+        module.exit_json(changed=True, lines=[f"{describe(plan)}: would be done"], diff=diff_of(plan.image_before, plan.image))
+    if begun is None:
+        module.exit_json(changed=False, lines=[])
+        return
+    plan, _proven = begun
+    if state == "taken_back":
+        lines = [f"{plan.service}: {plan.image} would be taken back, since {module.params['reason']}"]
+        module.exit_json(changed=True, lines=lines, diff=diff_of(plan.image, plan.image_before))
+    # Whether the new image is kept turns out when it is waited for.
+    module.exit_json(changed=True, lines=[f"{plan.service}: the upgrade to {plan.image} would be ended"])
 
 
 def step(module: AnsibleModule, docker: Docker, state: str) -> None:
     """States `begun`, `ended` and `taken_back`."""
     if state == "begun":
-        begin(docker, Plan.parse(module.params["plan"]), module.params["container"])
-        module.exit_json(changed=True, lines=[])
+        plan = Plan.parse(module.params["plan"])
+        begin(docker, plan, module.params["container"])
+        module.exit_json(changed=True, lines=[], diff=diff_of(plan.image_before, plan.image))
     begun = read_journal()
     if begun is None:
         module.exit_json(changed=False, lines=[])
@@ -350,7 +374,7 @@ def act(module: AnsibleModule, docker: Docker, state: str) -> None:
     elif state == "pruned":
         prune(module)
     elif module.check_mode:
-        module.exit_json(changed=True, lines=[])
+        foresee(module, state)
     elif state == "recovered":
         said = recover(docker)
         module.exit_json(changed=bool(said), lines=said.splitlines())

@@ -66,7 +66,9 @@ def test_what_is_written_can_be_used(write: Run, load: Run, arguments: dict[str,
 
 
 def test_a_check_writes_nothing(write: Run, arguments: dict[str, Any], tmp_path: Path) -> None:
-    assert write({**arguments, "_ansible_check_mode": True})["changed"]
+    result = write({**arguments, "_ansible_check_mode": True})
+    assert result["changed"]
+    assert result["diff"] == {"before": "", "after": f"{PROXY}\n", "after_header": arguments["path"]}
     assert not (tmp_path / "bundle.tar").exists()
 
 
@@ -112,4 +114,4 @@ def test_what_is_not_loaded_is_told(
 
 def test_a_check_loads_nothing(load: Run) -> None:
     result = load({"path": "/nowhere", "images": [{"reference": PROXY}], "_ansible_check_mode": True})
-    assert (result["changed"], result["loaded"]) == (True, [PROXY])
+    assert (result["changed"], result["loaded"], result["diff"]) == (True, [PROXY], {"before": "", "after": f"{PROXY}\n"})

@@ -280,6 +280,47 @@ def run(capsys: pytest.CaptureFixture[str], **arguments: Any) -> dict[str, Any]:
     return result
 
 
+PLAN = Plan("minio", "minio:1", "minio:2")
+
+
+@pytest.mark.parametrize(
+    ("state", "journal", "changed", "lines", "diff"),
+    [
+        ("begun", None, True, ["minio: minio:1 to minio:2: would be done"], {"before": "minio:1\n", "after": "minio:2\n"}),
+        ("ended", None, False, [], None),
+        ("ended", (PLAN, False), True, ["minio: the upgrade to minio:2 would be ended"], None),
+        ("recovered", None, False, [], None),
+        ("recovered", (PLAN, True), True, ["minio: the upgrade to minio:2 would be ended"], None),
+        ("taken_back", None, False, [], None),
+        (
+            "taken_back",
+            (PLAN, False),
+            True,
+            ["minio: minio:2 would be taken back, since it is gone"],
+            {"before": "minio:2\n", "after": "minio:1\n"},
+        ),
+    ],
+)
+def test_a_check_says_what_a_step_would_do(
+    state: str,
+    journal: tuple[Plan, bool] | None,
+    changed: bool,
+    lines: list[str],
+    diff: dict[str, str] | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def never(*_arguments: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(service_upgrade, "read_journal", lambda: journal)
+    for name in ("begin", "finish", "take_back", "recover", "alone"):
+        monkeypatch.setattr(service_upgrade, name, never)
+    plan = {"service": "minio", "image_before": "minio:1", "image": "minio:2"}
+    done = run(capsys, state=state, plan=plan, container={}, reason="it is gone", _ansible_check_mode=True)
+    assert (done["changed"], done["lines"], done.get("diff")) == (changed, lines, diff)
+
+
 def test_a_taking_back_that_fails_does_not_hide_why_it_was_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -301,6 +342,7 @@ def test_an_old_cluster_is_removed_once(tmp_path: Path, capsys: pytest.CaptureFi
     arguments = {"state": "pruned", "cluster": str(tmp_path / "postgres"), "name": "postgres.15"}
     would = run(capsys, **arguments, _ansible_check_mode=True)
     assert (would["changed"], would["lines"]) == (True, [f"{tmp_path}/postgres.15 would be removed."])
+    assert would["diff"] == {"before": f"{tmp_path}/postgres.15\n", "after": ""}
     done = run(capsys, **arguments)
     assert (done["changed"], done["lines"]) == (True, [f"{tmp_path}/postgres.15 was removed."])
     again = run(capsys, **arguments)
