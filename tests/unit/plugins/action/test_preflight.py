@@ -21,12 +21,35 @@ from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import RO
 ALL = ["stack", "docker", "traefik", "postgres", "minio", "mlflow", "homepage", "rustdesk"]
 
 
-def preflight(**changes: Any) -> dict[str, Any]:
-    """Run the action with the defaults of all roles and some changes."""
-    loader = DataLoader()
+def defaults(loader: DataLoader) -> dict[str, Any]:
+    """The defaults of all roles."""
     variables: dict[str, Any] = {}
     for role in ALL:
         variables |= loader.load_from_file(str(ROLES / role / "defaults" / "main.yml"), trusted_as_template=True) or {}
+    return variables
+
+
+@pytest.mark.parametrize(
+    ("off", "memory_mb", "disk_gb"),
+    [
+        ((), 3500, 10),
+        (("mlflow",), 2300, 6),
+        (("minio", "postgres"), 2200, 7),
+        (("homepage", "rustdesk"), 3300, 10),
+        (("homepage", "minio", "mlflow", "postgres", "rustdesk"), 800, 3),
+    ],
+)
+def test_a_host_needs_less_for_fewer_services(off: tuple[str, ...], memory_mb: int, disk_gb: int) -> None:
+    loader = DataLoader()
+    templar = Templar(loader, defaults(loader) | {f"{service}_enabled": False for service in off})
+    needed = [templar.template(trust_as_template(f"{{{{ {name} }}}}")) for name in ("stack_min_memory_mb", "stack_min_disk_gb")]
+    assert needed == [memory_mb, disk_gb]
+
+
+def preflight(**changes: Any) -> dict[str, Any]:
+    """Run the action with the defaults of all roles and some changes."""
+    loader = DataLoader()
+    variables = defaults(loader)
     variables |= {"stack_domain": "hub.example.org", "stack_acme_email": "admin@example.org"}
     variables |= {"__stack_specifications": [], "ansible_play_role_names": [f"opengeoai.hub.{role}" for role in ALL]}
     variables |= {name: trust_as_template(value) if isinstance(value, str) else value for name, value in changes.items()}
