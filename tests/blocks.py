@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The blocks of commands and settings in the README and the guides."""
+"""The blocks of commands and settings in the README, the guides, and the pages to which these send their readers for settings."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SILENT = {"text"}
 # Written from the table of mistakes, which runs all of it.
 GENERATED = {"messages.rst"}
+OF_SETTINGS = ("decisions/switches.md", "specification.md")
 
 
 class Block(NamedTuple):
@@ -46,5 +47,6 @@ def split(page: str, text: str) -> list[Block]:
 def blocks(*languages: str) -> list[Block]:
     """All blocks in some languages; in any, if none is named."""
     guides = sorted(path for path in (ROOT / "docs/docsite/rst").glob("*.rst") if path.name not in GENERATED)
-    found = [block for path in (ROOT / "README.md", *guides) for block in split(path.name, path.read_text(encoding="utf-8"))]
+    pages = (ROOT / "README.md", *guides, *(ROOT / "docs" / page for page in OF_SETTINGS))
+    found = [block for path in pages for block in split(path.name, path.read_text(encoding="utf-8"))]
     return [block for block in found if not languages or block.language in languages]

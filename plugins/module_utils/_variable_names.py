@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import typing as t
 
-# Between a slip of the finger or a forgotten ending, and a name of the user's own such as vault_mlflow_password.
+# Between a slip of the finger or a forgotten ending, and a name of the user's own.
 _ALIKE = 0.88
 
 
@@ -21,8 +21,8 @@ def misspelt(given: t.Iterable[str], known: t.Collection[str]) -> list[str]:
     """
     found = []
     for name in sorted(set(given) - set(known)):
-        # Ansible's own, and those inside of roles.
-        if name.startswith(("ansible_", "_")):
+        # Ansible's own, those inside of roles, and those in which people keep what they encrypt, by the name of the variable that it is for.
+        if name.startswith(("ansible_", "_", "vault_")):
             continue
         for meant in difflib.get_close_matches(name, known, n=1, cutoff=_ALIKE):
             found.append(f"{name} is set and is no variable of this collection: did you mean {meant}? Rename it; one of your own, too")

@@ -169,6 +169,10 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
     """How a host with each block of settings failed. No host can be reached: whoever passes the checks is unreachable."""
     directory = tmp_path_factory.mktemp("settings")
     hosts: dict[str, Any] = {"wrong": {"mlfow_workers": 3}}
+    authority = directory / "db-ca.pem"
+    key = ("-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", "/dev/null")
+    run("openssl", "req", "-x509", *key, "-subj", "/CN=ca", "-out", authority)
+    shutil.copy(authority, directory / "s3-ca.pem")
     for block in blocks("yaml"):
         vault = dict.fromkeys(re.findall(r"\bvault_\w+", block.text), "Ahoo4eiPh8ieCh1e")
         hosts[block.id] = {"backup_s3_secret_key": "Ahoo4eiPh8ieCh1e", **vault, **yaml.safe_load(block.text)}

@@ -109,3 +109,11 @@ def test_a_guide_names_variables_that_exist(guide: Path) -> None:
     roles = "|".join(path.name for path in (ROOT / "roles").iterdir())
     named = set(re.findall(rf"``((?:{roles})_[a-z_]+)``", guide.read_text(encoding="utf-8")))
     assert sorted(named - {*known_variables(), *COMMAND_VARIABLES}) == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "SECURITY.md", "docs/decisions/switches.md"])
+def test_a_page_names_variables_that_exist(page: str) -> None:
+    roles = "|".join(path.name for path in (ROOT / "roles").iterdir())
+    named = set(re.findall(rf"`((?:{roles})_[a-z_]+)(?:: [^`]*)?`", (ROOT / page).read_text(encoding="utf-8")))
+    assert len(named) > 3
+    assert sorted(named - {*known_variables(), *COMMAND_VARIABLES}) == []

@@ -24,6 +24,7 @@ KNOWN = ["mlflow_password", "mlflow_workers", "traefik_certificates", "stack_dom
         ("mlflow_workers", None),
         # Where people keep what they encrypt.
         ("vault_mlflow_password", None),
+        ("vault_traefik_certificates", None),
         ("mlflow_team", None),
         ("ansible_stack_domain", None),
         ("_mlflow_workers", None),
