@@ -22,7 +22,7 @@ SCENARIOS := "default" "docker-repository debian12"
 CHAOS_PAGE := docs/reliability.md
 # One lane: security measures how long others wait beside one who guesses, which is not to be of another machine's doing.
 SECURITY_SCENARIOS := "security acme"
-OPERATIONS_SCENARIOS := "upgrade offline" "backup operations changes"
+OPERATIONS_SCENARIOS := "upgrade changes" "backup operations offline"
 SANITY := build-import-check sanity units
 MUTATE := _catalogue _certificate_validation _docker_container _escape _extensions _extra_services _firewall _htpasswd _image_reference _mlflow_users \
           _networks _rotation _routes _secret_lists _settled _sizing _specification _traefik _values _variable_names _written
