@@ -24,8 +24,7 @@ from ansible_collections.opengeoai.hub.plugins.plugin_utils._progress import ASC
 
 PLUGIN = "ansible_collections.opengeoai.hub.plugins.callback.progress"
 ROOT = Path(__file__).resolve().parents[4]
-# In a clone there is a link to it; an installed collection is where Ansible looks for it.
-COLLECTIONS = str(ROOT / "collections" if (ROOT / "collections").is_dir() else ROOT.parents[2])
+COLLECTIONS = str(ROOT / "collections")
 PROGRAMS = Path(sys.executable).parent
 
 ROLES = {
