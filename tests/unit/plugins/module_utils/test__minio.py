@@ -192,6 +192,44 @@ def test_parse() -> None:
         parse_buckets([{"name": "one"}, {"name": "X"}])
 
 
+def test_names_that_differ_are_none_that_are_listed_twice() -> None:
+    raw = [{"name": name, "secret_key": "long enough", "buckets": ["bbb"]} for name in ("mmm", "aaa", "zzz")]
+    for root in ("bbb", "yyy"):
+        assert [user.name for user in parse_users(raw, root)] == ["mmm", "aaa", "zzz"]
+    # However the two texts came about.
+    twice = "".join(["m", "mm"])
+    with pytest.raises(ValueError, match="is the root user"):
+        parse_users(raw, twice)
+    with pytest.raises(ValueError, match="is listed twice"):
+        parse_users([*raw, {**raw[0], "name": twice}], "bbb")
+
+
+@pytest.mark.parametrize("name", ["abc", "ü/:"])
+def test_a_root_user_may_be_short(name: str) -> None:
+    check_root_user("v", name)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        # What follows the statement's name, or comes behind it in the alphabet, counts, too.
+        {"Sid": "x", "Effect": "Deny", "Action": ["s3:Get*"]},
+        {"Sid": "x", "Effect": "Allow", "Action": ["s3:Put*"]},
+        {"Effect": "Allow", "Action": ["s3:Get*"], "Zone": "x"},
+        {"Effect": ["Allow"], "Action": ["s3:Get*"]},
+    ],
+)
+def test_a_policy_that_says_something_else(other: dict[str, Any]) -> None:
+    one = {"Version": "2012-10-17", "Statement": [{"Sid": "y", "Effect": "Allow", "Action": "s3:Get*"}]}
+    assert not same_policy(one, {"Version": "2012-10-17", "Statement": [other]})
+
+
+def test_a_policy_whose_keys_stand_in_another_order() -> None:
+    one = {"Action": "s3:Get*", "Effect": "Allow", "Sid": "x", "Principal": "*"}
+    other = {"Principal": ["*"], "Effect": "Allow", "Action": ["s3:Get*"], "".join(["S", "id"]): "y"}
+    assert same_policy({"Statement": one}, {"Statement": [other]})
+
+
 def test_secrets_stay_out_of_reprs() -> None:
     shown = repr([USER, ACCESS, plan(["mlflow"], [USER], State((), {}, {}))])
     assert "ecret" not in shown.replace("secret key", "")

@@ -21,10 +21,13 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._postgres import (
     Role,
     RoleState,
     State,
+    Step,
     change_script,
     check_name,
+    check_not_the_servers,
     connect_command,
     diff_of,
+    new_salt,
     parse_databases,
     parse_roles,
     parse_state,
@@ -106,6 +109,34 @@ def test_saslprep(password: str, expected: bytes) -> None:
     assert saslprep(password) == expected
 
 
+# A soft hyphen goes where a password is prepared, and stays where it is taken as it is.
+SOFT = "\u00ad"
+AS_IT_IS = [
+    *(f"{char}{SOFT}" for char in ("\u0221", "\u0080", "\ue000", "\ufdd0", "\ufffd", "\u2ff0", "\u200e", "\U000e0001")),
+    # Of two directions at once, or not from the first character to the last of one from right to left.
+    f"ש{SOFT}1",
+    f"1{SOFT}ש",
+    f"ש{SOFT}aש",
+    f"ש{SOFT}äש",
+    SOFT,
+]
+
+
+@pytest.mark.parametrize("password", AS_IT_IS)
+def test_what_cannot_be_prepared_is_taken_as_it_is(password: str) -> None:
+    assert saslprep(password) == password.encode()
+
+
+@pytest.mark.parametrize("password", [f"ש{SOFT}", f"ש1ש{SOFT}", f"{SOFT}ש", f"ä{SOFT}1", f"1{SOFT}ä", f"\u0628{SOFT}1\u0628"])
+def test_what_can_be_prepared_is(password: str) -> None:
+    assert saslprep(password) == password.replace(SOFT, "").encode()
+
+
+def test_a_salt_is_as_long_as_the_servers() -> None:
+    assert len(new_salt()) == 16
+    assert new_salt() != new_salt()
+
+
 def test_scram_verifier_is_that_of_rfc_7677() -> None:
     """The RFC's example: user "user", password "pencil"; its server signature follows from the server key."""
     import hashlib
@@ -156,6 +187,26 @@ def test_check_name_refuses(name: str, message: str) -> None:
 
 def test_check_name_accepts_63_bytes() -> None:
     check_name("v", "é" * 31 + "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("gis", None),
+        ("zebra", None),
+        ("template", None),
+        ("postgres", 'v: "postgres" is the superuser and the database of the server itself; choose another name'),
+        ("template0", 'v: "template0" is what the server copies new databases from; choose another name'),
+        ("template1", 'v: "template1" is what the server copies new databases from; choose another name'),
+    ],
+)
+def test_the_servers_own_names(name: str, message: str | None) -> None:
+    if message is None:
+        check_not_the_servers("v", name)
+    else:
+        with pytest.raises(ValueError) as caught:
+            check_not_the_servers("v", name)
+        assert str(caught.value) == message
 
 
 BAD_ROLES: list[tuple[list[dict[str, str]], str]] = [
@@ -221,6 +272,21 @@ def test_parse() -> None:
     assert parse_roles([{"name": "a", "password": "p"}], "postgres") == (Role("a", "p"),)
     assert parse_databases([{"name": "d", "owner": "a", "extensions": ["x", "y", "x"]}]) == (Database("d", "a", ("x", "y")),)
     assert parse_databases([{"name": "d", "owner": "a", "extensions": None}]) == (Database("d", "a"),)
+
+
+def test_names_that_differ_are_none_that_are_listed_twice() -> None:
+    raw = [{"name": name, "password": "pw"} for name in ("m", "a", "z")]
+    assert [role.name for role in parse_roles(raw, "n")] == ["m", "a", "z"]
+    assert [one.name for one in parse_databases([{"name": name, "owner": "o"} for name in ("m", "a", "z")])] == ["m", "a", "z"]
+    # However the two texts came about.
+    twice = "".join(["m", "m"])
+    for names in (("mm", twice), (twice, "mm")):
+        with pytest.raises(ValueError, match="is listed twice"):
+            parse_roles([{"name": name, "password": "pw"} for name in names], "n")
+        with pytest.raises(ValueError, match="is listed twice"):
+            parse_databases([{"name": name, "owner": "o"} for name in names])
+    with pytest.raises(ValueError, match="is the superuser"):
+        parse_roles([{"name": "mm", "password": "pw"}], twice)
 
 
 def test_passwords_stay_out_of_reprs() -> None:
@@ -295,6 +361,12 @@ def test_state_script_of_nothing_is_valid_sql() -> None:
 
 # --- problems --------------------------------------------------------------------------------------------
 
+
+def test_state_script_asks_each_database() -> None:
+    script = state_script([], [Database("d", "o"), Database("e", "o")])
+    assert [line for line in script.splitlines() if line.startswith("\\connect")] == [connect_command("d"), connect_command("e")]
+
+
 EMPTY = State("17", {}, {}, {"hstore": (), "postgis": (), "pgrouting": ("postgis",), "broken": ("gone",)})
 ROLE = Role("a", "pw")
 DONE_ROLE = RoleState(GOOD, scram_verifier("pw", SALT))
@@ -354,6 +426,53 @@ def test_problems(database: Database, state: State, expected: list[str]) -> None
 
 
 # --- plan ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "WIN1252"])
+def test_an_encoding_that_is_another_is_a_problem(encoding: str) -> None:
+    state = replace(_with(d=DatabaseState("a", encoding, (), True, (), ())), roles={"a": DONE_ROLE})
+    assert [f"exists with encoding {encoding}, which" in one for one in problems([ROLE], [Database("d", "a")], state)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("extensions", "available", "lacking"),
+    [
+        # What is there does not hide what is not.
+        (("there", "fine", "gone"), {"fine": ()}, [("gone", "")]),
+        (("x",), {"x": ("a", "a", "zz"), "a": ()}, [("zz", ' (needed by "x")')]),
+        (("x",), {"x": ("a", "zz")}, [("a", ' (needed by "x")')]),
+        (("x",), {"x": ("zz", "a")}, [("zz", ' (needed by "x")')]),
+        (("".join(["x", "y"]),), {}, [("xy", "")]),
+    ],
+)
+def test_the_first_extension_that_is_lacking_is_told(
+    extensions: tuple[str, ...], available: dict[str, tuple[str, ...]], lacking: list[tuple[str, str]]
+) -> None:
+    there = DatabaseState("a", "UTF8", (), True, ("there",), ())
+    state = replace(_with(d=there), roles={"a": DONE_ROLE}, available=available)
+    found = problems([ROLE], [Database("d", "a", extensions)], state)
+    assert [one.split(",")[0] for one in found] == [f'databases[0].extensions: "{name}"{needed}' for name, needed in lacking]
+
+
+@pytest.mark.parametrize(("before", "after"), [("a", "z"), ("z", "a")])
+def test_the_owner_is_changed_whichever_it_is(before: str, after: str) -> None:
+    state = _with(d=DatabaseState(before, "UTF8", (), True, (), ()))
+    (step,) = plan([], [Database("d", after)], state)
+    assert step.statements == (f'ALTER DATABASE "d" OWNER TO "{after}";',)
+    assert plan([], [Database("d", "".join(["o", "o"]))], _with(d=DatabaseState("oo", "UTF8", (), True, (), ()))) == []
+
+
+def test_one_database_is_connected_to_once_however_its_name_came_about() -> None:
+    steps = [Step("one", ("SELECT 1;",), "dd"), Step("two", ("SELECT 2;",), "".join(["d", "d"])), Step("three", ("SELECT 3;",))]
+    assert change_script(steps).splitlines()[1:] == [connect_command("dd"), "SELECT 1;", "SELECT 2;", "SELECT 3;"]
+
+
+def test_a_diff_shows_what_a_role_may() -> None:
+    state = replace(EMPTY, roles={"a": RoleState({**GOOD, "rolcanlogin": False, "rolcreatedb": True}, VERIFIER)})
+    before, after = diff_of([ROLE], [], state)
+    assert before["roles"]["a"]["attributes"][0] == "NOLOGIN"
+    assert set(after["roles"]["a"]["attributes"]) - set(before["roles"]["a"]["attributes"]) == {"LOGIN", "NOCREATEDB"}
+
 
 VERIFIER = scram_verifier("pw", SALT)
 CREATE_ROLE = (
