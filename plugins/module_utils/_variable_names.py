@@ -21,7 +21,7 @@ def misspelt(given: t.Iterable[str], known: t.Collection[str]) -> list[str]:
     """
     found = []
     for name in sorted(set(given) - set(known)):
-        # Ansible's own, those inside of roles, and those in which people keep what they encrypt, by the name of the variable that it is for.
+        # Ansible's own, those inside of roles, and those in which people keep what they encrypt for a variable.
         if name.startswith(("ansible_", "_", "vault_")):
             continue
         for meant in difflib.get_close_matches(name, known, n=1, cutoff=_ALIKE):
