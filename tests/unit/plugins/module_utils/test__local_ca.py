@@ -46,6 +46,8 @@ DAY = datetime.timedelta(days=1)
 ROOT = Ownership(os.geteuid(), os.getegid(), 0o600)
 ME = (os.geteuid(), os.getegid())
 HOSTS = ("hub.test", "www.hub.test", "*.apps.hub.test")
+# 253 characters.
+LONGEST = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])
 
 
 def settings(**changes: Any) -> Settings:
@@ -93,6 +95,8 @@ def read_leaf(paths: Paths) -> x509.Certificate:
         (["B.test", "a.test.", "b.test"], ("b.test", "a.test")),
         (["*.hub.test", "xn--bcher-kva.test"], ("*.hub.test", "xn--bcher-kva.test")),
         (["localhost"], ("localhost",)),
+        (["*.a.test"], ("*.a.test",)),
+        ([LONGEST], (LONGEST,)),
     ],
 )
 def test_parse_hosts(hosts: list[str], expected: tuple[str, ...]) -> None:
@@ -113,6 +117,7 @@ NOT_A_NAME = "is not a DNS name; use letters, digits, hyphens and dots (an inter
         (["bücher.test"], f"hosts: 'bücher.test' {NOT_A_NAME}"),
         (["a.*.test"], f"hosts: 'a.*.test' {NOT_A_NAME}"),
         (["a" * 64 + ".test"], f"hosts: '{'a' * 64}.test' {NOT_A_NAME}"),
+        ([f"{LONGEST}a"], f"hosts: '{LONGEST}a' {NOT_A_NAME}"),
         (["hub.test", "10.0.0.1"], "hosts: '10.0.0.1' is an IP address; give DNS names"),
         (["::1"], "hosts: '::1' is an IP address; give DNS names"),
     ],
@@ -143,6 +148,10 @@ def test_parse_days_refuses(value: int) -> None:
         (
             {"renew_before_days": 397},
             "renew_before_days is 397, and has to be less than valid_days (397); else every run issues a new certificate",
+        ),
+        (
+            {"renew_before_days": 398},
+            "renew_before_days is 398, and has to be less than valid_days (397); else every run issues a new certificate",
         ),
     ],
 )
@@ -193,7 +202,10 @@ def test_extensions(paths: Paths) -> None:
     )
     usage, critical = extension(leaf, x509.KeyUsage)
     assert (usage.key_cert_sign, usage.digital_signature, critical) == (False, True, True)
-    assert [one.dotted_string for one in extension(leaf, x509.ExtendedKeyUsage)[0]] == ["1.3.6.1.5.5.7.3.1"]
+    usages, critical = extension(leaf, x509.ExtendedKeyUsage)
+    assert ([one.dotted_string for one in usages], critical) == (["1.3.6.1.5.5.7.3.1"], False)
+    # For clients whose clocks are a little late.
+    assert leaf.not_valid_before_utc == NOW - datetime.timedelta(hours=1)
     identifier = extension(authority, x509.SubjectKeyIdentifier)[0].digest
     assert extension(leaf, x509.AuthorityKeyIdentifier)[0].key_identifier == identifier
     assert extension(leaf, x509.SubjectKeyIdentifier)[0].digest != identifier
@@ -454,6 +466,50 @@ def test_expired_authority(paths: Paths) -> None:
     with pytest.raises(ValueError) as excinfo:
         reconcile(paths, now=NOW + 101 * DAY)
     assert str(excinfo.value).startswith(f"{paths.ca_certificate} expired at {ends}; restore it")
+
+
+def test_an_authority_has_expired_at_its_last_moment(paths: Paths) -> None:
+    reconcile(paths, ca_valid_days=100)
+    with pytest.raises(ValueError, match="expired at"):
+        reconcile(paths, now=NOW + 100 * DAY)
+
+
+@pytest.mark.parametrize(("days", "warned"), [(39, False), (40, True), (41, True)])
+def test_the_end_of_an_authority_is_told_in_time(paths: Paths, days: int, warned: bool) -> None:
+    reconcile(paths, ca_valid_days=100)
+    assert bool(reconcile(paths, now=NOW + days * DAY).warnings) is warned
+
+
+@pytest.mark.parametrize(("length", "named"), [(63, True), (64, True), (65, False)])
+def test_a_common_name_has_64_characters_at_most(paths: Paths, length: int, named: bool) -> None:
+    host = "a" * (length - 33) + "." + "b" * 32
+    assert len(host) == length
+    reconcile(paths, hosts=(host,))
+    leaf = read_leaf(paths)
+    assert [name.value for name in leaf.subject] == ([host] if named else [])
+    assert extension(leaf, x509.SubjectAlternativeName)[1] is not named
+
+
+def test_the_name_of_an_authority_may_have_64_characters() -> None:
+    assert settings(name="x" * 64).name == "x" * 64
+
+
+def test_a_key_stays_out_of_reprs() -> None:
+    authority = create_authority("a", new_key(), NOW, DAY)
+    assert "key" not in repr(authority).partition("certificate=")[0]
+
+
+def test_modes_of_what_is_made(paths: Paths) -> None:
+    reconcile(paths)
+    made = (
+        os.path.dirname(paths.certificate),
+        os.path.dirname(paths.ca_key),
+        paths.ca_certificate,
+        paths.ca_key,
+        paths.certificate,
+        paths.key,
+    )
+    assert [os.stat(path).st_mode & 0o777 for path in made] == [0o755, 0o700, 0o644, 0o600, 0o644, 0o600]
 
 
 def test_lost_authority_certificate_is_made_from_its_key(paths: Paths, tmp_path: Path) -> None:
