@@ -31,6 +31,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
         ({"a_host": "a", "b_host": "b", "c_port": 1, "a_database": "a", "a_uid": 7, "a_gid": 7}, []),
         # What is empty is not used.
         ({"a_host": "", "b_host": ""}, []),
+        ({"a_host": "", "b_host": "x", "c_host": "x"}, ["c_host is 'x', which is b_host too: give each a host name of its own"]),
         ({"b_host": "a", "a_host": "a"}, ["b_host is 'a', which is a_host too: give each a host name of its own"]),
         ({"a_port": 443, "b_port": "443"}, ["b_port is '443', which is a_port too: give each a port of its own"]),
         ({"a_puid": 7, "b_uid": 7}, ["b_uid is 7, which is a_puid too: give each a user of its own"]),
@@ -198,6 +199,7 @@ def test_access_problems(variables: dict[str, Any], expected: list[str]) -> None
     assert access_problems(variables) == expected
 
 
+OWN = {"name": "maps", "image": "nginx:1.29.3"}
 NO_DATABASE = (
     "postgres_enabled is false and mlflow_database_url is empty: set mlflow_database_url to a database on another server, "
     "or switch MLflow off, too (mlflow_enabled: false)"
@@ -445,6 +447,17 @@ GOOD: dict[str, Any] = {
         # The engine's own directory is refused to everybody else, and its children are to all.
         ({"docker_data_root": "/var/lib/docker"}, []),
         ({"docker_data_root": "/srv/docker"}, []),
+        (
+            {"docker_data_root": "/etc"},
+            ["docker_data_root is '/etc': that is a directory of the system; use one of its own below it, such as /etc/opengeoai"],
+        ),
+        (
+            {"stack_extra_services": [{**OWN, "directories": [{"path": "/srv/hub/minio/maps"}]}]},
+            [
+                "stack_extra_services[0].directories[0].path is '/srv/hub/minio/maps', which lies inside minio_data_dir ('/srv/hub/minio'): "
+                "choose a directory beside it"
+            ],
+        ),
         ({"docker_data_root": "data"}, ["docker_data_root is 'data': it must be an absolute path, such as /srv/opengeoai"]),
         (
             {"docker_data_root": "/srv/hub/minio/docker"},
