@@ -454,8 +454,8 @@ GOOD: dict[str, Any] = {
         (
             {"stack_extra_services": [{**OWN, "directories": [{"path": "/srv/hub/minio/maps"}]}]},
             [
-                "stack_extra_services[0].directories[0].path is '/srv/hub/minio/maps', which lies inside minio_data_dir ('/srv/hub/minio'): "
-                "choose a directory beside it"
+                "stack_extra_services[0].directories[0].path is '/srv/hub/minio/maps', which lies inside minio_data_dir "
+                "('/srv/hub/minio'): choose a directory beside it"
             ],
         ),
         ({"docker_data_root": "data"}, ["docker_data_root is 'data': it must be an absolute path, such as /srv/opengeoai"]),
