@@ -24,8 +24,10 @@ CHAOS_PAGE := docs/reliability.md
 SECURITY_SCENARIOS := "security acme"
 OPERATIONS_SCENARIOS := "upgrade changes" "backup operations offline"
 SANITY := build-import-check sanity units
-MUTATE := _catalogue _certificate_validation _docker_container _escape _extensions _extra_services _firewall _htpasswd _image_reference _mlflow_users \
-          _networks _rotation _routes _secret_lists _settled _sizing _specification _traefik _values _variable_names _written
+MUTATE := _catalogue _certificate_files _certificate_validation _database_url _docker_container _escape _extensions _extra_services \
+          _firewall _htpasswd _image_reference _local_ca _minio _mlflow_users _networks _other_stores _postgres _rotation _routes \
+          _secret_lists _service_files _settled _sizing _specification _throwaway_container _traefik _validation _values _variable_names \
+          _written
 
 .PHONY: help venv demo demo-info demo-down lint format sanity unit mutate molecule test test-security test-operations chaos release-artifact \
         bench docs messages pictures clean

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-MUTATE = Path(__file__).resolve().parents[2] / "tools" / "mutate.py"
+ROOT = Path(__file__).resolve().parents[2]
+MUTATE = ROOT / "tools" / "mutate.py"
 MODULE = "def enough(number: int | None):\n    return number >= 18\n"
 TEST = """
 import importlib.util
@@ -67,3 +69,14 @@ def test_nothing_is_measured_by_a_test_that_fails_anyway(repository: Path) -> No
     found = mutate(repository)
     assert (found.returncode, found.stdout) == (1, "")
     assert found.stderr == "tests/unit/plugins/module_utils/test__module.py fails with the module as it is\n"
+
+
+def test_every_module_is_measured_or_named_as_one_that_is_not() -> None:
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    (measured,) = re.findall(r"^MUTATE := (.*)$", makefile, re.MULTILINE)
+    page = (ROOT / "docs/mutation.md").read_text()
+    rows = re.findall(r"^\| `(_\w+)` \| (\d+) \| (\d+) \|", page, re.MULTILINE)
+    assert [name for name, *_numbers in rows] == sorted(measured.split())
+    assert [name for name, made, noticed in rows if int(noticed) < 0.9 * int(made)] == []
+    left_out = re.findall(r"`(_\w+)`", page.rpartition("Not measured are")[2])
+    assert sorted([*measured.split(), *left_out]) == sorted(path.stem for path in (ROOT / "plugins/module_utils").glob("_*.py"))

@@ -234,6 +234,7 @@ def test_secrets_stay_out_of_reprs() -> None:
     shown = repr([USER, ACCESS, plan(["mlflow"], [USER], State((), {}, {}))])
     assert "ecret" not in shown.replace("secret key", "")
     assert "oot \\" not in shown
+    assert "hidden" not in repr(Access("http://minio:9000", "root", "hidden"))
 
 
 def test_bucket_policy() -> None:

@@ -112,6 +112,11 @@ def test_basic_authentication_of_further_users() -> None:
     assert "$2b$05$" in entries[1]
 
 
+def test_a_route_without_a_login_hides_no_other_one() -> None:
+    (file,) = service_files([web(routes=[{"name": "open", "hosts": ["b.org"], "port": 80}, AUTH_ROUTE])], CONTEXT, SECRETS)
+    assert file["path"] == "/etc/hub/dynamic/web-auth.yml"
+
+
 def test_basic_authentication_is_the_same_in_every_run() -> None:
     assert service_files([web(routes=[AUTH_ROUTE])], CONTEXT, SECRETS) == service_files([web(routes=[AUTH_ROUTE])], CONTEXT, SECRETS)
 
