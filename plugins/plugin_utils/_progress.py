@@ -111,7 +111,7 @@ def elapsed(seconds: float) -> str:
     return f"{minutes}:{rest:02} min" if minutes else f"{rest} s"
 
 
-def bar(done: float, total: float, width: int, signs: Signs = UNICODE) -> str:
+def drawn_bar(done: float, total: float, width: int, signs: Signs = UNICODE) -> str:
     """A bar that is full only when all is done."""
     full = int(width * min(done, total) / total) if total else 0
     return signs.full * full + signs.empty * (width - full)
@@ -326,7 +326,7 @@ class Progress:
         passed = self.passed()
         text = f" {int(passed)}/{self.total} tasks  {elapsed(self.seconds(now))}"
         room = min(WIDEST_BAR, width - width_of(text))
-        return Line(fit(bar(passed, self.total, room, signs) + text if room > 3 else text.strip(), width, signs))
+        return Line(fit(drawn_bar(passed, self.total, room, signs) + text if room > 3 else text.strip(), width, signs))
 
     def lines(self, now: float, width: int, height: int, signs: Signs = UNICODE) -> list[Line]:
         """What is drawn while the play runs: no line wider and no more of them than there is room for."""
@@ -387,7 +387,7 @@ __all__ = (
     "Progress",
     "Service",
     "Signs",
-    "bar",
+    "drawn_bar",
     "elapsed",
     "fit",
     "harmless",

@@ -14,7 +14,7 @@ from ansible_collections.opengeoai.hub.plugins.plugin_utils._progress import (
     UNICODE,
     Line,
     Progress,
-    bar,
+    drawn_bar,
     elapsed,
     fit,
     harmless,
@@ -80,7 +80,7 @@ def test_elapsed(seconds: float, text: str) -> None:
     [(0, 4, "...."), (1, 4, "#..."), (3.9, 4, "###."), (4, 4, "####"), (5, 4, "####"), (0, 0, "....")],
 )
 def test_bar(done: float, total: float, drawn: str) -> None:
-    assert bar(done, total, 4, ASCII) == drawn
+    assert drawn_bar(done, total, 4, ASCII) == drawn
 
 
 @pytest.mark.parametrize(
