@@ -20,9 +20,9 @@ VENV_DOCS := .venv-docs
 # In lanes, which run beside each other: more than two of these machines are too much for two cores.
 SCENARIOS := "default" "docker-repository debian12"
 CHAOS_PAGE := docs/reliability.md
-# One lane: security measures how long others wait beside one who guesses, which is not to be of another machine's doing.
-SECURITY_SCENARIOS := "security acme"
-OPERATIONS_SCENARIOS := "upgrade changes" "backup operations offline"
+# By itself: it measures how long others wait beside one who guesses, which is not to be of another machine's doing.
+SECURITY_SCENARIOS := "security"
+OPERATIONS_SCENARIOS := "upgrade changes" "backup operations offline acme"
 SANITY := build-import-check sanity units
 MUTATE := _catalogue _certificate_files _certificate_validation _database_url _docker_container _escape _extensions _extra_services \
           _firewall _htpasswd _image_reference _local_ca _minio _mlflow_users _networks _other_stores _postgres _rotation _routes \
@@ -84,12 +84,12 @@ molecule: $(VENV)/.dev ## bring the stack up on fresh VMs, and test it from outs
 	python -m lab images
 	tools/lanes $(SCENARIOS)
 
-test-security: $(VENV)/.dev ## change users, secrets, certificates and access on fresh VMs, and try to get in
+test-security: $(VENV)/.dev ## change users, secrets, certificates and access on a fresh VM, and try to get in
 	@begin=$$SECONDS
 	$(MAKE) --no-print-directory molecule SCENARIOS='$(SECURITY_SCENARIOS)'
 	echo "== test-security passed in $$((SECONDS - begin)) s"
 
-test-operations: $(VENV)/.dev ## change fresh VMs, take them down, lose them, restore them from backups, upgrade them, and do without a network
+test-operations: $(VENV)/.dev ## change fresh VMs, take them down, lose them, restore and upgrade them, and do without a network or with an ACME server
 	@begin=$$SECONDS
 	$(MAKE) --no-print-directory molecule SCENARIOS='$(OPERATIONS_SCENARIOS)'
 	echo "== test-operations passed in $$((SECONDS - begin)) s"
