@@ -87,6 +87,17 @@ def issuers(*certificates: str) -> GivenFile:
     return GivenFile("ca_file", "/ca.pem", "".join(certificates))
 
 
+def test_authorities_are_given_to_others() -> None:
+    assert len(issuers(ROOT, OTHER).authorities()) == 2
+    message = "ca_file is '/ca.pem': it holds a private key, and whoever checks a certificate is given all of it; write only certificates"
+    for text in (pem("hub"), pem("hub", b"sesame")):
+        with pytest.raises(ValueError) as caught:
+            issuers(ROOT, text).authorities()
+        assert str(caught.value) == message
+    with pytest.raises(ValueError, match="write certificates in PEM"):
+        issuers("x").authorities()
+
+
 @pytest.mark.parametrize(
     ("pattern", "host", "expected"),
     [
