@@ -77,8 +77,9 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._bundle import IMAGES, MANIFEST, image_entry, sha256, write_manifest
+from ansible_collections.opengeoai.hub.plugins.module_utils._bundle_images import save
 
-# AnsibleModule.run_command cannot join two programs.
+# These functions know no module whose run_command they could use.
 # pylint: disable=ansible-bad-function
 
 
@@ -91,17 +92,6 @@ def docker(*arguments: str) -> str:
     if done.returncode:
         raise ValueError(f"`docker {' '.join(arguments[:2])}` ended with {done.returncode}: {done.stderr.strip()}")
     return done.stdout
-
-
-def save(images: t.Sequence[str], path: Path) -> None:
-    """Save images, packed.
-
-    :raises ValueError: if that fails.
-    """
-    with path.open("wb") as out, subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE) as saving:
-        packing = subprocess.run(["gzip", "--fast"], stdin=saving.stdout, stdout=out, check=False)
-    if saving.returncode or packing.returncode:
-        raise ValueError(f"`docker save` ended with {saving.returncode}, and gzip with {packing.returncode}")
 
 
 def checksums(directory: Path) -> dict[str, str]:

@@ -50,33 +50,18 @@ loaded:
   elements: str
 """
 
-import contextlib
 import json
-import shutil
 import subprocess
-import tarfile
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.opengeoai.hub.plugins.module_utils._bundle import IMAGES, loaded_problems
+from ansible_collections.opengeoai.hub.plugins.module_utils._bundle import loaded_problems
+from ansible_collections.opengeoai.hub.plugins.module_utils._bundle_images import load
 from ansible_collections.opengeoai.hub.plugins.module_utils._run_lock import renewing
 
-# AnsibleModule.run_command would hold all images in memory.
+# This function knows no module whose run_command it could use.
 # pylint: disable=ansible-bad-function
-
-
-def load(path: str) -> str:
-    """Load what a bundle has, and return what went wrong."""
-    with tarfile.open(path, "r:") as archive:
-        content = archive.extractfile(IMAGES)
-        command = ["docker", "load", "--quiet"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as loading:
-            # One that ends before it has read all says itself why.
-            with contextlib.suppress(BrokenPipeError):
-                shutil.copyfileobj(t.cast("t.IO[bytes]", content), t.cast("t.IO[bytes]", loading.stdin), 1 << 20)
-            _output, errors = loading.communicate()
-    return errors.decode().strip() or f"docker ended with {loading.returncode}" if loading.returncode else ""
 
 
 def inspect(references: t.Sequence[str]) -> list[dict[str, t.Any]]:
