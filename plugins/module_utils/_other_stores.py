@@ -19,18 +19,24 @@ def _host(url: t.Any) -> str | None:
         return None
 
 
+def _contradictions(elsewhere: t.Mapping[str, t.Any], switch: str, what: str) -> list[str]:
+    """A message for each variable that names a store elsewhere while the hub's own is on."""
+    return [
+        f"{name} is {value!r} and {switch} is true: MLflow has one {what}, the hub's or the other, "
+        f"so set {switch} to false, or leave {name} out"
+        for name, value in elsewhere.items()
+        if value
+    ]
+
+
 def _other_store_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     """Problems of MLflow's artifacts in another object store than the hub's."""
     endpoint, given = variables.get("mlflow_s3_endpoint"), variables.get("mlflow_s3_ca_file")
     # By its name as clients know it, or by that of its container.
     own = _host(endpoint) in (variables.get("minio_api_host"), "minio")
     if variables.get("minio_enabled") is not False:
-        return [
-            f"{name} is {value!r} and minio_enabled is true: MLflow has one object store, the hub's or the other, "
-            f"so set minio_enabled to false, or leave {name} out"
-            for name, value, wrong in (("mlflow_s3_endpoint", endpoint, not own), ("mlflow_s3_ca_file", given, True))
-            if value and wrong
-        ]
+        elsewhere = {"mlflow_s3_endpoint": None if own else endpoint, "mlflow_s3_ca_file": given}
+        return _contradictions(elsewhere, "minio_enabled", "object store")
     found = []
     if own:
         found.append(
@@ -56,12 +62,7 @@ def _other_database_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
         # It has a message of its own, which does not show it.
         return []
     if variables.get("postgres_enabled") is not False:
-        return [
-            f"{name} is {value!r} and postgres_enabled is true: MLflow has one database, the hub's or the other, "
-            f"so set postgres_enabled to false, or leave {name} out"
-            for name, value in (("mlflow_database_url", url), ("mlflow_database_ca_file", given))
-            if value
-        ]
+        return _contradictions({"mlflow_database_url": url, "mlflow_database_ca_file": given}, "postgres_enabled", "database")
     if parsed is None:
         return [
             "postgres_enabled is false and mlflow_database_url is empty: set mlflow_database_url to a database on another server, "

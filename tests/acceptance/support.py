@@ -38,6 +38,8 @@ from lab import images as lab_images  # noqa: E402
 from lab import machine as lab_machine  # noqa: E402
 from lab.settings import NETWORK as LAB_NETWORK  # noqa: E402
 
+# In milliseconds, as MLflow counts time; longer than it keeps what was deleted.
+DAYS_31 = 31 * 86400 * 1000
 SERVICES = ("socket-proxy", "traefik", "homepage", "mlflow", "minio", "postgres", "hbbr", "hbbs")
 AVAILABLE_EXTENSIONS = AVAILABLE
 SECRETS_DIR = "/etc/opengeoai/secrets"

@@ -12,13 +12,12 @@ from typing import Any
 
 import pytest
 
-from .support import Outside, Site, client_environment, identities
+from .support import DAYS_31, Outside, Site, client_environment, identities
 from .test_minio import BUCKET, client
 
 SERVICE, TIMER = "opengeoai-mlflow-gc.service", "opengeoai-mlflow-gc.timer"
 # More objects than the store lists or deletes at once.
 OBJECTS = 1020
-DAYS_31 = 31 * 86400 * 1000
 # Two experiments: one with a run for each case, and one that is deleted as a whole. Each run has an artifact of 1 MB.
 PREPARE = """
 import json, os, pathlib, uuid

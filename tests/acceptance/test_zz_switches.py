@@ -18,13 +18,12 @@ from typing import Any
 import pytest
 import requests
 
-from .support import SERVICES, Site, docker_inspect, wait_until
+from .support import DAYS_31, SERVICES, Site, docker_inspect, wait_until
 
 STORE = "acceptance-store"
 DATABASE = "acceptance-database"
 STORE_PORT, DATABASE_PORT = 19000, 15432
 KEY = "elsewhere-key"
-DAYS_31 = 31 * 24 * 3600 * 1000
 # Of one run of this test.
 RUN = secrets.token_hex(4)
 HERE, THERE = f"kept here {RUN}", f"kept there {RUN}"

@@ -104,16 +104,20 @@ def test_every_guide_is_in_the_contents_once() -> None:
     assert sorted(name for section in sections for name in section["toctree"]) == [path.stem for path in guides()]
 
 
+def named_variables(text: str, quote: str) -> set[str]:
+    """What a page names, between these quotes and perhaps with a value, that begins like a variable of a role."""
+    roles = "|".join(path.name for path in (ROOT / "roles").iterdir())
+    return set(re.findall(rf"{quote}((?:{roles})_[a-z_]+)(?:: [^`]*)?{quote}", text))
+
+
 @pytest.mark.parametrize("guide", guides(), ids=lambda path: path.stem)
 def test_a_guide_names_variables_that_exist(guide: Path) -> None:
-    roles = "|".join(path.name for path in (ROOT / "roles").iterdir())
-    named = set(re.findall(rf"``((?:{roles})_[a-z_]+)``", guide.read_text(encoding="utf-8")))
+    named = named_variables(guide.read_text(encoding="utf-8"), "``")
     assert sorted(named - {*known_variables(), *COMMAND_VARIABLES}) == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "SECURITY.md", "docs/decisions/switches.md"])
 def test_a_page_names_variables_that_exist(page: str) -> None:
-    roles = "|".join(path.name for path in (ROOT / "roles").iterdir())
-    named = set(re.findall(rf"`((?:{roles})_[a-z_]+)(?:: [^`]*)?`", (ROOT / page).read_text(encoding="utf-8")))
+    named = named_variables((ROOT / page).read_text(encoding="utf-8"), "`")
     assert len(named) > 3
     assert sorted(named - {*known_variables(), *COMMAND_VARIABLES}) == []
