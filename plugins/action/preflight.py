@@ -31,6 +31,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._values import boole
 from ansible_collections.opengeoai.hub.plugins.module_utils._variable_names import misspelt, unread
 from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import COLLECTION, known_variables, role_options, service_roles
 
+EXAMPLE_DOMAIN = "hub.example.org"
 # What roles use as a number may be given as text on the command line.
 NUMBERS = frozenset({"int", "float"})
 
@@ -66,13 +67,18 @@ class ActionModule(ActionBase):
 
     TRANSFERS_FILES = False
     _requires_connection = False
+    _templar: t.Any
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Run the action."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         roles = [role.removeprefix(COLLECTION) for role in variables["ansible_play_role_names"] if role.startswith(COLLECTION)]
-        self._fail_on(first_problems(self._values(["stack_domain"], variables)))
+        first = first_problems(self._values(["stack_domain"], variables))
+        if first:
+            # Names of hosts are made of it: with one that can be used, what else is wrong can be told too.
+            variables = {**variables, "stack_domain": EXAMPLE_DOMAIN}
+            self._templar = self._templar.copy_with_new_env(available_variables=variables)
         found: list[str] = []
         ill_typed: list[str] = []
         values: dict[str, t.Any] = {}
@@ -101,7 +107,7 @@ class ActionModule(ActionBase):
         # What is judged together relies on the types of all.
         judge = single_problems if found else problems
         sound = {name: value for name, value in values.items() if name not in ill_typed}
-        self._fail_on(found + misspelt(others, known) + judge(sound))
+        self._fail_on(first + found + misspelt(others, known) + judge(sound))
         result["warnings"] = unread(others, known, service_roles())
         files, unusable = self._certificate_files(values, variables)
         found_together = self._catalogue(values, variables, unusable)

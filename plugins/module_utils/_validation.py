@@ -243,7 +243,7 @@ def backup_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
 
 
 def first_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
-    """Problems of what everything else is derived from: only without these can the other variables be read at all."""
+    """Problems of what the defaults of others are made of, which would have the same problem again."""
     return [problem for problem in (domain_problem("stack_domain", variables.get("stack_domain")),) if problem]
 
 

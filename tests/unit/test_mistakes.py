@@ -76,6 +76,15 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("domain with a space", {"stack_domain": "hub example.org"}, ("stack_domain is 'hub example.org'", "letters, digits")),
     ("domain with empty label", {"stack_domain": "hub..example.org"}, ("stack_domain is 'hub..example.org'", "''")),
     ("domain is a wildcard", {"stack_domain": "*.example.org"}, ("stack_domain is '*.example.org'", "'*'")),
+    (
+        "domain and others",
+        {
+            "stack_domain": "https://hub.example.org",
+            "stack_registry": "https://mirror.example.org",
+            "mlflow_host": "https://runs.example.org",
+        },
+        ("stack_domain is 'https://hub.example.org'", "stack_registry is 'https://mirror.example.org'", "mlflow_host is"),
+    ),
     ("domain with a leading dash", {"stack_domain": "-hub.example.org"}, ("stack_domain is '-hub.example.org'", "'-hub'")),
     (
         "host with a scheme",
