@@ -40,9 +40,13 @@ def load(path: str) -> Any:
     return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
+def entry_points(role: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]
+    return found
+
+
 def options(role: str) -> dict[str, dict[str, Any]]:
-    specs: dict[str, Any] = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]
-    found: dict[str, dict[str, Any]] = specs["main"]["options"]
+    found: dict[str, dict[str, Any]] = entry_points(role)["main"]["options"]
     return found
 
 
@@ -77,7 +81,18 @@ def test_an_option_without_default_is_required_or_a_secret(role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_option_is_described(role: str) -> None:
-    assert [name for name, option in options(role).items() if not option.get("description") or not option.get("type")] == []
+    for entry in entry_points(role).values():
+        assert [name for name, option in entry["options"].items() if not option.get("description") or not option.get("type")] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_entry_point_is_specified(role: str) -> None:
+    called = re.compile(rf"name: opengeoai\.hub\.{role}\n\s+tasks_from: (\w+)\n")
+    sources = [*(ROOT / "playbooks").glob("*.yml"), *(ROOT / "roles").glob("*/tasks/*.yml")]
+    used = {name for path in sources for name in called.findall(path.read_text(encoding="utf-8"))}
+    assert set(entry_points(role)) == {"main", *used}
+    wanted = {"short_description", "description", "version_added"}
+    assert [name for name, entry in entry_points(role).items() if not wanted <= set(entry)] == []
 
 
 @pytest.mark.parametrize("path", sorted(path.name for path in (ROOT / "playbooks").glob("*.yml")))
@@ -143,7 +158,7 @@ def test_the_readme_of_a_role_says_what_its_specification_says(role: str) -> Non
     # Galaxy takes no collection with a role that has none.
     title, text, *_more = (ROOT / "roles" / role / "README.md").read_text().split("\n\n")
     assert title == f"# opengeoai.hub.{role}"
-    assert text == load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"]["short_description"] + "."
+    assert text == entry_points(role)["main"]["short_description"] + "."
 
 
 @pytest.mark.parametrize("role", ROLES)
