@@ -32,7 +32,7 @@ from .test_minio import client as s3
 from .test_zz_idempotence import MODULE_RUNS
 from .writer import writing
 
-pytestmark = pytest.mark.security
+pytestmark = pytest.mark.accounts
 
 # What the proxy takes and MLflow's own accounts do not.
 ZOE: dict[str, Any] = {"name": 'Zoë "O\'Hara" \\ $x', "secret": "mlflow_user_zoe_password"}
@@ -401,6 +401,8 @@ def test_who_guesses_does_not_keep_others_waiting(
         time.sleep(2)
         beside = waited(GUESSING_SECONDS - 2)
         seen = guessing.result()
+    # Other work of this machine comes and goes meanwhile.
+    alone = max(alone, statistics.median(waited(3)))
     assert set(seen) <= {"401", "429"}, seen
     # Each process checks ten in a minute by now, however long the guesser takes to start; without the guard all would be checked.
     assert seen["401"] <= workers * 5, seen

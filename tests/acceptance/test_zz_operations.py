@@ -13,6 +13,8 @@ import requests
 
 from .support import SERVICES, Site, docker_inspect, play, states, unhealthy
 
+pytestmark = pytest.mark.operations
+
 HELD = "/etc/opengeoai/stopped.json"
 
 

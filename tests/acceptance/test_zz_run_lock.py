@@ -17,6 +17,8 @@ import pytest
 
 from .support import Site, identities, play
 
+pytestmark = pytest.mark.operations
+
 NOTE = "/run/opengeoai-run.json"
 FOREIGN = {"what": "site.yml", "who": "ann@laptop", "machine": "laptop", "pid": 41, "started": "100", "since": 1764057600.0}
 

@@ -22,6 +22,8 @@ from lab.settings import container_name
 from .support import SERVICES, docker_inspect, unhealthy, wait_until
 
 UNIT = "opengeoai-stack.service"
+pytestmark = pytest.mark.operations
+
 # Who needs whom.
 NEEDS = {
     "mlflow": ("postgres", "minio", "traefik"),

@@ -1,7 +1,7 @@
 # Copyright (c) opengeoai.hub contributors
 # GNU General Public License v3.0 or later (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Logs without a pause until it is told to stop, and then reads back what the server has acknowledged; runs in a container.
+"""Logs until it is told to stop, and then reads back what the server has acknowledged; runs in a container.
 
 Reads lines: a password to go on with, or nothing but a line break, which ends it. Prints a line for each write that was acknowledged,
 and at the end what it saw as JSON.
@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 
 from mlflow import MlflowClient
+
+PAUSE_SECONDS = 0.1
 
 
 def listen(over: threading.Event) -> None:
@@ -60,6 +62,8 @@ def main() -> None:
                     longest, last = max(longest, time.monotonic() - last), time.monotonic()
                     print(kind, number, flush=True)
             file.unlink()
+            # Leaves the processors to those who are tested.
+            time.sleep(PAUSE_SECONDS)
     params = client.get_run(run).data.params
     steps = {metric.step: metric.value for metric in client.get_metric_history(run, "m")}
     with tempfile.TemporaryDirectory() as directory:
