@@ -5,9 +5,11 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .ONESHELL:
 
-# Debian's own, where it is new enough: one that pyenv has built takes half as long again for the same.
-PYTHON ?= $(firstword $(shell for python in /usr/bin/python3 python3; do \
+# Debian's own, where it is new enough: one that pyenv has built takes half as long again for the same. The forge names the one that it tests.
+ifndef PYTHON
+PYTHON := $(firstword $(shell for python in /usr/bin/python3 python3; do \
     $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python; done) python3)
+endif
 VENV := .venv
 BIN := $(VENV)/bin
 # Molecule, ansible-lint and the tests call further programs of the virtual environment by their names.
@@ -31,7 +33,7 @@ MUTATE := _catalogue _certificate_files _certificate_validation _database_url _d
           _written
 
 .PHONY: help venv demo demo-info demo-down lint format sanity unit mutate molecule test test-security test-operations chaos release-artifact \
-        bench docs messages pictures clean
+        bench docs links messages pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,6 +117,9 @@ bench: $(VENV)/.dev ## measure speed and memory beside the shortest script and t
 
 docs: $(VENV_DOCS)/.docs ## build the site of guides and reference in .docs
 	@PATH="$(CURDIR)/$(VENV_DOCS)/bin:$$PATH" tools/docs $(DOCS)
+
+links: $(VENV_DOCS)/.docs ## ask other sites whether the pages that the guides link to are there
+	@PATH="$(CURDIR)/$(VENV_DOCS)/bin:$$PATH" tools/docs $(DOCS) linkcheck
 
 messages: $(VENV)/.dev ## write the guide with all messages of wrong variables anew
 	MESSAGES_PAGE=1 pytest tests/unit/test_mistakes.py -k page_of_messages

@@ -15,7 +15,12 @@ pygments_style = "ansible"
 
 # Links in Markdown are to headings as GitHub names them.
 myst_heading_anchors = 4
-# Files that are no pages, such as scripts; tests/unit/test_documentation.py checks that they are there.
-suppress_warnings = ["myst.xref_missing", "myst.header"]
+suppress_warnings = ["myst.header"]
+# Other sites rest now and then, and want few requests.
+linkcheck_retries = 3
+linkcheck_timeout = 30
+linkcheck_rate_limit_timeout = 120
+# One for each plugin, to where it lies on the forge; and what only who is logged in may see.
+linkcheck_ignore = [r"https://github\.com/opengeoai/hub/(edit|issues|blob|security)\b.*"]
 # Of Ansible's own site, which this one is built without.
 nitpick_ignore = [("std:ref", "callback_plugins"), ("std:ref", "ansible_collections.ansible.builtin.default_callback")]

@@ -31,7 +31,8 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._values import boole
 from ansible_collections.opengeoai.hub.plugins.module_utils._variable_names import misspelt, unread
 from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import COLLECTION, known_variables, role_options, service_roles
 
-EXAMPLE_DOMAIN = "hub.example.org"
+# Nobody else has a name below it.
+STAND_IN_DOMAIN = "stack-domain.invalid"
 # What roles use as a number may be given as text on the command line.
 NUMBERS = frozenset({"int", "float"})
 
@@ -77,7 +78,7 @@ class ActionModule(ActionBase):
         first = first_problems(self._values(["stack_domain"], variables))
         if first:
             # Names of hosts are made of it: with one that can be used, what else is wrong can be told too.
-            variables = {**variables, "stack_domain": EXAMPLE_DOMAIN}
+            variables = {**variables, "stack_domain": STAND_IN_DOMAIN}
             self._templar = self._templar.copy_with_new_env(available_variables=variables)
         found: list[str] = []
         ill_typed: list[str] = []

@@ -196,7 +196,7 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("timeout", {"stack_verify_timeout": 0}, ("stack_verify_timeout is 0", "such as 300")),
     ("read timeout", {"traefik_read_timeout": -5}, ("traefik_read_timeout is -5", "such as")),
     ("timeout text", {"stack_verify_timeout": "5m"}, ("stack_verify_timeout", "5m", "int")),
-    ("min memory", {"stack_min_memory_mb": "all"}, ("stack_min_memory_mb", "all", "int")),
+    ("min memory", {"stack_min_memory_mb": "all"}, ("stack_min_memory_mb is 'all'", "a whole number of 0 or more, such as 3500")),
     ("min disk negative", {"stack_min_disk_gb": -1}, ("stack_min_disk_gb is -1", "0")),
     ("disk percent", {"stack_warn_disk_percent": 150}, ("stack_warn_disk_percent is 150", "100")),
     ("certificate days", {"stack_warn_certificate_days": -3}, ("stack_warn_certificate_days is -3", "such as")),

@@ -29,6 +29,14 @@ def defaults(loader: DataLoader) -> dict[str, Any]:
     return variables
 
 
+def needed(changes: dict[str, Any]) -> list[Any]:
+    """The memory and the disk below which a host is refused."""
+    loader = DataLoader()
+    private = loader.load_from_file(str(ROLES / "stack" / "vars" / "main.yml"), trusted_as_template=True)
+    templar = Templar(loader, defaults(loader) | private | changes)
+    return [templar.template(trust_as_template(f"{{{{ {name} }}}}")) for name in ("__stack_min_memory_mb", "__stack_min_disk_gb")]
+
+
 @pytest.mark.parametrize(
     ("off", "memory_mb", "disk_gb"),
     [
@@ -40,10 +48,12 @@ def defaults(loader: DataLoader) -> dict[str, Any]:
     ],
 )
 def test_a_host_needs_less_for_fewer_services(off: tuple[str, ...], memory_mb: int, disk_gb: int) -> None:
-    loader = DataLoader()
-    templar = Templar(loader, defaults(loader) | {f"{service}_enabled": False for service in off})
-    needed = [templar.template(trust_as_template(f"{{{{ {name} }}}}")) for name in ("stack_min_memory_mb", "stack_min_disk_gb")]
-    assert needed == [memory_mb, disk_gb]
+    assert needed({f"{service}_enabled": False for service in off}) == [memory_mb, disk_gb]
+
+
+@pytest.mark.parametrize("given", [0, 1, "2000"])
+def test_what_a_host_needs_can_be_chosen(given: int | str) -> None:
+    assert needed({"stack_min_memory_mb": given, "stack_min_disk_gb": given}) == [given, given]
 
 
 def preflight(**changes: Any) -> dict[str, Any]:
