@@ -26,6 +26,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
     port_clashes,
     problems,
     single_problems,
+    upgrade_problems,
 )
 from ansible_collections.opengeoai.hub.plugins.module_utils._values import boolean_problem, structure_problem
 from ansible_collections.opengeoai.hub.plugins.module_utils._variable_names import misspelt, unread
@@ -108,7 +109,8 @@ class ActionModule(ActionBase):
         # What is judged together relies on the types of all.
         judge = single_problems if found else problems
         sound = {name: value for name, value in values.items() if name not in ill_typed}
-        self._fail_on(first + found + misspelt(others, known) + judge(sound))
+        of_upgrade = upgrade_problems(self._values(role_options("stack", "preflight"), variables))
+        self._fail_on(first + found + misspelt(others, known) + judge(sound) + of_upgrade)
         result["warnings"] = unread(others, known, service_roles())
         files, unusable = self._certificate_files(values, variables)
         found_together = self._catalogue(values, variables, unusable)

@@ -40,7 +40,7 @@ from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import USER_SECRET
 from ansible_collections.opengeoai.hub.plugins.module_utils._variable_names import misspelt
-from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import COMMAND_VARIABLES, known_variables
+from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import command_variables, known_variables
 
 
 class LookupModule(LookupBase):
@@ -51,7 +51,7 @@ class LookupModule(LookupBase):
         given = variables or {}
         # A play has no others yet than those of the command line.
         names = [name for name in given if not USER_SECRET.fullmatch(name)]
-        if found := misspelt(names, {*known_variables(), *COMMAND_VARIABLES}):
+        if found := misspelt(names, {*known_variables(), *command_variables()}):
             raise AnsibleLookupError("; ".join(found))
         if "stack_hosts" not in given:
             return ["all"]

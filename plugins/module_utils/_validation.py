@@ -10,6 +10,7 @@ Every message names the variable, the bad value and the mend.
 from __future__ import annotations
 
 import functools
+import re
 import typing as t
 
 from ansible_collections.opengeoai.hub.plugins.module_utils import _minio, _postgres
@@ -247,6 +248,17 @@ def first_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     return [problem for problem in (domain_problem("stack_domain", variables.get("stack_domain")),) if problem]
 
 
+def upgrade_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """Problems of what the playbook upgrade.yml is told, often on the command line, where all is text."""
+    hours, without = variables.get("upgrade_max_backup_hours", 0), variables.get("upgrade_without_backup", False)
+    found = []
+    if isinstance(hours, bool) or not re.fullmatch(r"\d+(\.\d+)?", str(hours)):
+        found.append(f"upgrade_max_backup_hours is {hours!r}: write a number of hours of 0 or more, such as 24")
+    if str(without).lower() not in ("true", "false", "yes", "no"):
+        found.append(f"upgrade_without_backup is {without!r}: write true or false")
+    return found
+
+
 def _at_least(least: int, example: str, most: int | None = None) -> Check:
     return lambda variable, value: number_problem(variable, value, least, most, example)
 
@@ -441,5 +453,6 @@ __all__ = (
     "same_values",
     "secret_problem",
     "single_problems",
+    "upgrade_problems",
     "user_problem",
 )

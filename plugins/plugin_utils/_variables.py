@@ -14,45 +14,27 @@ import yaml
 
 COLLECTION = "opengeoai.hub."
 ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
-# Of the playbooks that begin with the checks of all variables.
-PLAYBOOK_VARIABLES = (
-    "stack_hosts",
-    "rotate_secrets",
-    "upgrade_max_backup_hours",
-    "upgrade_remove_cluster",
-    "upgrade_without_backup",
-)
 
 
 @functools.cache
-def role_options(role: str) -> dict[str, t.Any]:
-    """The options of a role's main entry point; none if it has no specification."""
+def role_options(role: str, entry: str = "main") -> dict[str, t.Any]:
+    """The options of a role's entry point; none if it has no specification."""
     path = ROLES / role / "meta" / "argument_specs.yml"
     if not path.is_file():
         return {}
     specs: dict[str, t.Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]
-    return specs.get("main", {}).get("options") or {}
+    return specs.get(entry, {}).get("options") or {}
 
 
-# Of the other playbooks, which are given on the command line only.
-COMMAND_VARIABLES = (
-    "logs_lines",
-    "logs_since",
-    "restore_confirm",
-    "restore_from_host",
-    "restore_snapshot",
-    "restore_time",
-    "services",
-    "status_format",
-    "teardown_confirm",
-    "teardown_data",
-    "teardown_images",
-)
+def command_variables() -> set[str]:
+    """The variables of the playbooks that do not begin with the checks of all variables; they are given on the command line only."""
+    return {name for name in role_options("stack", "control") if not name.startswith("stack_control_")}
 
 
 def known_variables() -> set[str]:
     """The variables of the playbooks and of all roles, of those that are not in the play too."""
-    return {*PLAYBOOK_VARIABLES, *(name for path in ROLES.iterdir() for name in role_options(path.name))}
+    of_roles = (name for path in ROLES.iterdir() for name in role_options(path.name))
+    return {"stack_hosts", *role_options("stack", "preflight"), *of_roles}
 
 
 def service_roles() -> list[str]:
@@ -60,4 +42,4 @@ def service_roles() -> list[str]:
     return ["stack", *(path.name for path in ROLES.iterdir() if f"{path.name}_image" in role_options(path.name))]
 
 
-__all__ = ("COLLECTION", "COMMAND_VARIABLES", "ROLES", "known_variables", "role_options", "service_roles")
+__all__ = ("COLLECTION", "ROLES", "command_variables", "known_variables", "role_options", "service_roles")

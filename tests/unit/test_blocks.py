@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import COMMAND_VARIABLES, known_variables
+from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import command_variables, known_variables
 from tests.blocks import Block, blocks, split
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ def check_make(words: list[str], _directory: Path) -> None:
 def check_playbook(words: list[str], directory: Path) -> None:
     given = {name for word in words if re.match(r"\w+=", word) for name in [word.partition("=")[0]]}
     given |= {name for word in words if word.startswith("{") for name in json.loads(word)}
-    assert sorted(given - {*known_variables(), *COMMAND_VARIABLES, "stack_hosts"}) == []
+    assert sorted(given - {*known_variables(), *command_variables(), "stack_hosts"}) == []
     assert words[words.index("-i") + 1] == "inventories/mine"
     shutil.copytree(ROOT / "inventories/prod", directory / "inventories/mine", dirs_exist_ok=True)
     inventory = str(directory / "inventories/mine")

@@ -22,7 +22,7 @@ import yaml
 from ansible_collections.opengeoai.hub.plugins.module_utils._docker_container import docker_container_arguments
 from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import image_reference
 from ansible_collections.opengeoai.hub.plugins.module_utils._specification import DEFAULTS, NESTED_DEFAULTS
-from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import COMMAND_VARIABLES, known_variables
+from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import command_variables, known_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTION = "ansible_collections.opengeoai.hub"
@@ -136,15 +136,30 @@ def test_a_misspelt_variable_does_not_make_a_playbook_do_more(playbook: str, giv
     assert told in " ".join((done.stdout + done.stderr).split())
 
 
+@pytest.mark.parametrize(
+    ("playbook", "given", "words"),
+    [
+        ("status", "status_format=jsn", "value of status_format must be one of: table, json, got: jsn"),
+        ("logs", "logs_lines=many", "argument 'logs_lines' is of type str and we were unable to convert to int"),
+    ],
+)
+def test_a_value_that_a_playbook_cannot_use_is_refused(playbook: str, given: str, words: str) -> None:
+    # This machine is looked at, and nothing of it is used.
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), f"playbooks/{playbook}.yml", "-i", "localhost,", "-c", "local"]
+    done = subprocess.run([*command, "-e", given], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode != 0
+    assert words in " ".join((done.stdout + done.stderr).split())
+
+
 def test_the_variables_of_all_playbooks_are_known() -> None:
     read = {
         name
         for path in [*(ROOT / "playbooks").glob("*.yml"), *(ROOT / "roles/stack").rglob("*.yml")]
         for name in re.findall(r"\b((?:logs|restore|teardown|status|upgrade)_[a-z_]+|services)\b(?= is | \||\s*\}\})", path.read_text())
     }
-    known = {*known_variables(), *COMMAND_VARIABLES}
+    known = {*known_variables(), *command_variables()}
     assert {name for name in read if not name.startswith("upgrade_") or name in known} - known == set()
-    assert set(COMMAND_VARIABLES) <= read
+    assert command_variables() <= read
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import COMMAND_VARIABLES, known_variables
+from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import command_variables, known_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = ROOT / "docs/docsite/rst"
@@ -113,11 +113,11 @@ def named_variables(text: str, quote: str) -> set[str]:
 @pytest.mark.parametrize("guide", guides(), ids=lambda path: path.stem)
 def test_a_guide_names_variables_that_exist(guide: Path) -> None:
     named = named_variables(guide.read_text(encoding="utf-8"), "``")
-    assert sorted(named - {*known_variables(), *COMMAND_VARIABLES}) == []
+    assert sorted(named - {*known_variables(), *command_variables()}) == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "SECURITY.md", "docs/decisions/switches.md"])
 def test_a_page_names_variables_that_exist(page: str) -> None:
     named = named_variables((ROOT / page).read_text(encoding="utf-8"), "`")
     assert len(named) > 3
-    assert sorted(named - {*known_variables(), *COMMAND_VARIABLES}) == []
+    assert sorted(named - {*known_variables(), *command_variables()}) == []

@@ -485,6 +485,17 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         {"stack_extra_services": [{**MAPS, "secrets": [{"name": "maps_token"}]}], "maps_token": "short"},
         ("maps_token (not shown) has 5 characters",),
     ),
+    # of playbooks that bring the hub up, too
+    (
+        "age of a backup",
+        {"upgrade_max_backup_hours": "a day"},
+        ("upgrade_max_backup_hours is 'a day'", "a number of hours of 0 or more, such as 24"),
+    ),
+    (
+        "upgrade perhaps without a backup",
+        {"upgrade_without_backup": "perhaps"},
+        ("upgrade_without_backup is 'perhaps'", "write true or false"),
+    ),
     # misspelt
     ("misspelt workers", {"mlfow_workers": 3}, ("mlfow_workers", "did you mean mlflow_workers")),
     ("misspelt domain", {"stack_domian": "x"}, ("stack_domian", "did you mean stack_domain")),

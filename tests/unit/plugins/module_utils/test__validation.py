@@ -21,6 +21,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
     same_values,
     secret_problem,
     single_problems,
+    upgrade_problems,
 )
 
 
@@ -524,6 +525,33 @@ def test_the_least_number(variable: str, least: int, example: str) -> None:
     refused = least - 1
     message = f"{variable} is {refused}: write a whole number of {least} or more, such as {example}"
     assert single_problems({variable: refused}) == [message]
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({}, []),
+        ({"upgrade_max_backup_hours": 0, "upgrade_without_backup": False}, []),
+        ({"upgrade_max_backup_hours": 0.5, "upgrade_without_backup": True}, []),
+        ({"upgrade_max_backup_hours": "12.25", "upgrade_without_backup": "Yes"}, []),
+        ({"upgrade_max_backup_hours": "12", "upgrade_without_backup": "no"}, []),
+        ({"upgrade_without_backup": "true"}, []),
+        ({"upgrade_without_backup": "false"}, []),
+        *(
+            (
+                {"upgrade_max_backup_hours": hours},
+                [f"upgrade_max_backup_hours is {hours!r}: write a number of hours of 0 or more, such as 24"],
+            )
+            for hours in ("a day", -1, True, None, "", "1.", "12 h", [])
+        ),
+        *(
+            ({"upgrade_without_backup": without}, [f"upgrade_without_backup is {without!r}: write true or false"])
+            for without in ("perhaps", 2, None, "")
+        ),
+    ],
+)
+def test_what_an_upgrade_is_told(given: dict[str, Any], refused: list[str]) -> None:
+    assert upgrade_problems(given) == refused
 
 
 @pytest.mark.parametrize(("value", "refused"), [(0, True), (1, False), (100, False), (101, True)])
