@@ -101,8 +101,8 @@ chaos: $(VENV)/.dev ## kill, cut, fill and reboot under a client that writes, an
 	@export CHAOS_PAGE=$(CHAOS_PAGE)
 	$(MAKE) --no-print-directory molecule SCENARIOS=chaos
 
-test: $(VENV)/.dev ## run all checks and tests but the long ones of test-security, test-operations and chaos
-	@for target in lint unit molecule; do
+test: $(VENV)/.dev ## run all checks and tests but sanity, and the long ones of test-security, test-operations and chaos
+	@for target in lint docs unit molecule; do
 	    echo "== $$target"
 	    begin=$$SECONDS
 	    $(MAKE) --no-print-directory "$$target"
