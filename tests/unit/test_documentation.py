@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import command_variables, known_variables
+from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import command_variables, known_variables, role_options
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = ROOT / "docs/docsite/rst"
@@ -121,3 +121,35 @@ def test_a_page_names_variables_that_exist(page: str) -> None:
     named = named_variables((ROOT / page).read_text(encoding="utf-8"), "`")
     assert len(named) > 3
     assert sorted(named - {*known_variables(), *command_variables()}) == []
+
+
+def shown_defaults() -> list[tuple[str, str]]:
+    """Variables of the README's tables, each with the default that is shown there."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    found: list[tuple[str, str]] = []
+    for table in re.findall(r"^\| variable \| default \|.*\n\|[-| ]+\n((?:\|.*\n)+)", text, re.MULTILINE):
+        for row in table.splitlines():
+            names, shown = re.findall(r"`([a-z0-9_]+)`", row.split("|")[1]), row.split("|")[2].strip()
+            each = shown.split(", ") if len(names) > 1 else [shown]
+            found += zip(names, each * len(names) if len(each) == 1 else each, strict=True)
+    return found
+
+
+@pytest.mark.parametrize(("name", "shown"), shown_defaults())
+def test_a_default_is_what_the_readme_says(name: str, shown: str) -> None:
+    entries = [role_options(path.name) for path in (ROOT / "roles").iterdir()] + [role_options("stack", "preflight")]
+    (option,) = (entry[name] for entry in entries if name in entry)
+    default = option.get("default")
+    if shown.startswith(("required", "generated")):
+        assert "default" not in option
+    elif shown == "none":
+        assert default in ("", [], {})
+    elif re.fullmatch(r"`[^`]+`|\d+", shown):
+        assert default == yaml.safe_load(shown.strip("`"))
+    else:
+        # In words; it is then nothing that could be copied.
+        assert default in (None, "", {}) or "{{" in str(default) or isinstance(default, dict)
+
+
+def test_the_readme_shows_defaults() -> None:
+    assert len(shown_defaults()) > 20
