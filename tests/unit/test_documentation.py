@@ -153,3 +153,28 @@ def test_a_default_is_what_the_readme_says(name: str, shown: str) -> None:
 
 def test_the_readme_shows_defaults() -> None:
     assert len(shown_defaults()) > 20
+
+
+def fixed_words() -> list[str]:
+    """What never differs in the messages of the guide to them."""
+    messages = re.findall(r"^   \* - ``(.+)``$", (GUIDES / "trouble.rst").read_text(encoding="utf-8"), re.MULTILINE)
+    return [part.strip() for message in messages for part in message.split("…") if part.strip()]
+
+
+@pytest.fixture(scope="module")
+def written() -> str:
+    """The sources of plugins and roles, with strings that are written in several parts made one."""
+    paths = [path for folder in ("plugins", "roles") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    return re.sub(r'"\s*f?"', "", " ".join(" ".join(path.read_text(encoding="utf-8").split()) for path in paths))
+
+
+@pytest.mark.parametrize("words", fixed_words())
+def test_a_message_of_the_guide_is_one(words: str, written: str) -> None:
+    assert words in written
+
+
+def test_the_guide_has_every_problem_of_a_host() -> None:
+    source = (ROOT / "plugins/modules/host_preflight.py").read_text(encoding="utf-8")
+    told = re.findall(r'problems\.append\(\s*f?"([^"]+)"', source)
+    assert len(told) >= 4
+    assert [text for text in told if not any(words in text for words in fixed_words())] == []
