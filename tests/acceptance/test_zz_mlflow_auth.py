@@ -393,8 +393,8 @@ def test_who_guesses_does_not_keep_others_waiting(
         return Counter(json.loads(done.stdout))
 
     alone = statistics.median(waited(3))
-    # The first guesses are checked, and there are as many for each process, and the kernel gives them to which it likes. Ten in a minute are
-    # checked anew, so one or two of each process from one guesser to the next, which take a while to start.
+    # The first guesses are checked, and there are as many for each process, and the kernel gives them to which it likes. Ten in a minute
+    # are checked anew, so one or two by each process from one guesser to the next, which take a while to start.
     wait_until(lambda: (found := guess(3))["429"] > 20 and found["401"] <= workers * 3, 120, "guesses are refused by each process")
     with ThreadPoolExecutor(1) as pool:
         guessing = pool.submit(guess, GUESSING_SECONDS)
