@@ -458,16 +458,30 @@ class Site:
         return text.rpartition("-- cursor: ")[2].strip()
 
 
+# Without a process of its own for each that it looks at, which would take as much as the run that is watched.
+_WATCH = r"""
+import os, pathlib, sys, time
+place, seen = pathlib.Path(sys.argv[1]), set()
+with (place / "seen").open("a") as out:
+    while place.is_dir():
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                words = pathlib.Path("/proc", name, "cmdline").read_bytes()
+            except OSError:
+                continue
+            if words not in seen:
+                seen.add(words)
+                print(words.replace(b"\0", b" ").decode(errors="replace"), file=out, flush=True)
+        time.sleep(0.02)
+"""
+
+
 @contextlib.contextmanager
 def watched_processes(host: Any) -> Iterator[Callable[[], str]]:
     """Sample the command lines of all processes, and hand them out, each once."""
     place = f"/run/acceptance-{secrets.token_hex(4)}"
-    loop = (
-        f"while [ -d {place} ]; do for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$f; echo; done 2>/dev/null"
-        f" | sort -u - {place}/seen -o {place}/seen; sleep 0.05; done"
-    )
     host.check_output(f"mkdir -m 0700 {place} && touch {place}/seen")
-    host.check_output(f"nohup sh -c {shlex.quote(loop)} >/dev/null 2>&1 </dev/null & echo started")
+    host.check_output(f"nohup python3 -c {shlex.quote(_WATCH)} {place} >/dev/null 2>&1 </dev/null & echo started")
     try:
         yield lambda: str(host.check_output(f"cat {place}/seen"))
     finally:
