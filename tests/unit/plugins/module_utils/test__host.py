@@ -51,6 +51,7 @@ def test_parse_meminfo(text: str, expected: int) -> None:
     [
         ("", []),
         ("bridge false\nopengeoai-data true\n", [{"name": "bridge", "internal": False}, {"name": "opengeoai-data", "internal": True}]),
+        ("bridge\nname with blanks false\nhost false\n", [{"name": "host", "internal": False}]),
     ],
 )
 def test_parse_networks(listing: str, expected: list[dict[str, object]]) -> None:
@@ -77,6 +78,7 @@ def test_parse_subnets(listing: str, expected: dict[str, list[str]]) -> None:
         # Removed, of which only the configuration is left; and unpacked by a run that was interrupted.
         ("rc  docker.io\niU  apparmor\n", ["docker.io", "apparmor"]),
         ("ii\nii  docker.io\n", ["apparmor"]),
+        ("ii  docker.io  apparmor\n", ["docker.io", "apparmor"]),
     ],
 )
 def test_missing_packages(listing: str, expected: list[str]) -> None:
@@ -108,6 +110,10 @@ UDP = HEADER + "  17: 00000000:527C 00000000:0000 07 00000000:00000000 00:000000
         (UDP, "udp", [Listener(21116, "udp", 444)]),
         (UDP, "tcp", []),
         (HEADER + "   0: broken\n", "tcp", []),
+        # Cut off before its number.
+        (" ".join(TCP.splitlines()[1].split()[:9]), "tcp", []),
+        # A connection that both sides are closing.
+        (TCP.replace(" 01 ", " 0B "), "tcp", [Listener(80, "tcp", 111)]),
     ],
 )
 def test_listeners(table: str, protocol: str, expected: list[Listener]) -> None:
@@ -197,6 +203,10 @@ def test_former_services(left: str, wanted: list[str], expected: list[str]) -> N
 HERE = ["203.0.113.7", "172.17.0.1", "127.0.0.1", "fe80::1%eth0", "8.8.4.4"]
 NAT = ["10.0.0.5", "172.17.0.1"]
 ADVICE = "let its DNS records lead here, or, if those addresses are forwarded to this host, list them in traefik_acme_addresses"
+AAAA = (
+    "and this host serves no IPv6: remove the AAAA record, or, if the address is forwarded to this host, "
+    "list it in traefik_acme_addresses, or set docker_daemon_options to {userland-proxy: true}"
+)
 
 
 @pytest.mark.parametrize(
@@ -216,6 +226,10 @@ ADVICE = "let its DNS records lead here, or, if those addresses are forwarded to
         # … whose public address is known.
         (["8.8.4.4"], [*NAT, "8.8.4.4"], None),
         (["9.9.9.9"], [*NAT, "8.8.4.4"], f"a.org resolves to 9.9.9.9, and this host has 8.8.4.4: {ADVICE}"),
+        # Of a network that a host with a public address alone knows nothing of.
+        (["10.0.0.6"], ["8.8.4.4"], None),
+        # Unless it is said to be served.
+        (["8.8.4.4", "2a00::1"], [*HERE, "2a00::1"], f"a.org resolves to 2a00::1, {AAAA}"),
     ],
 )
 def test_name_problems(resolved: list[str], own: list[str], expected: str | None) -> None:
@@ -223,10 +237,6 @@ def test_name_problems(resolved: list[str], own: list[str], expected: str | None
 
 
 HERE_6 = [*HERE, "2a00::1"]
-AAAA = (
-    "and this host serves no IPv6: remove the AAAA record, or, if the address is forwarded to this host, "
-    "list it in traefik_acme_addresses, or set docker_daemon_options to {userland-proxy: true}"
-)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,10 @@ def user(**changes: Any) -> dict[str, Any]:
         ),
         (user(name="mlflow"), "'mlflow' is named more than once in admin_user, users and removed_users; leave it in one of them"),
         (
+            {"removed_users": ["mlflow", "alice"]},
+            "'mlflow' is named more than once in admin_user, users and removed_users; leave it in one of them",
+        ),
+        (
             user(permissions=[{"permission": "READ"}]),
             "users[0].permissions[0] needs exactly one of experiment, registered_model, prompt, and has 0",
         ),
@@ -148,11 +152,47 @@ def test_parse_state(answers: list[tuple[int, str]], expected: State | None) -> 
             [LOGIN, listed(), NO_LOGIN, (500, json.dumps({"message": "broken"}))],
             "MLflow refused to find experiment roads: broken (status 500)",
         ),
+        ([LOGIN, listed(), NO_LOGIN, (403, "x" * 300)], f"MLflow refused to find experiment roads: {'x' * 200} (status 403)"),
     ],
 )
 def test_parse_state_refuses(answers: list[tuple[int, str]], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         parse_state(WANTED, answers)
+
+
+# Two users, and experiments before and behind the sign for all of them.
+MANY = Wanted(
+    ADMIN,
+    (
+        Account("alice", "p", False, (Grant("experiment", "*", "READ"), Grant("experiment", "!first", "EDIT"))),
+        Account("bob", "q", False, (Grant("registered_model", "!first", "READ"), Grant("experiment", "roads", "READ"))),
+    ),
+    (),
+)
+
+
+def test_each_answer_is_taken_for_what_was_asked() -> None:
+    assert [request.login for request in state_requests(MANY)] == [None, None, ("alice", "p"), ("bob", "q"), None, None]
+    users = listed(one("alice", 2), {**one("bob", 3), "roles": [{"name": "!team", "permissions": one("x", 1)["roles"][0]["permissions"]}]})
+    first = (200, json.dumps({"experiment": {"experiment_id": "8"}}))
+    state = parse_state(MANY, [LOGIN, users, LOGIN, NO_LOGIN, first, EXPERIMENT])
+    assert state == State(True, {"alice": There(False, True, {}), "bob": There(False, False, {})}, {"!first": "8", "roads": "7"})
+    # A model may be called like an experiment.
+    assert [one.body.get("resource_id") for one in plan(MANY, state)] == ["*", "8", None, "!first", "7"]
+    # What may be read only is made, too.
+    assert [one.description for one in new_experiments(MANY, State(True))] == ["create experiment !first", "create experiment roads"]
+
+
+def test_every_question_about_an_experiment_has_an_answer() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        parse_state(WANTED, [LOGIN, listed(), NO_LOGIN])
+    with pytest.raises(ValueError, match="zip"):
+        experiments_of(new_experiments(WANTED, State(True)), [])
+
+
+def test_a_request_shows_no_secret() -> None:
+    request = Request("log in", "POST", "/", {"password": "of the body"}, ("alice", "of the login"))
+    assert "of the" not in repr(request)
 
 
 @pytest.mark.parametrize("output", ["", "[1]", '{"a": 1}', '[["x", ""]]'])
@@ -179,6 +219,8 @@ PLANS: list[tuple[Account, There | None, list[str]]] = [
         there(roads="MANAGE"),
         ["change MANAGE on experiment roads to EDIT for user alice", "grant READ on registered_model * to user alice"],
     ),
+    # The first is as it should be.
+    (ALICE, there(roads="EDIT"), ["grant READ on registered_model * to user alice"]),
     (Account("alice", "p", True), None, ["create user alice", "make user alice an administrator"]),
     # What is not declared stays: the server grants everybody what they have made.
     (Account("alice", "p", False), CONVERGED, []),
@@ -220,6 +262,8 @@ def test_new_experiments() -> None:
 def test_failed_request() -> None:
     requests = [Request("do one thing", "GET", "/1", {}), Request("do another", "GET", "/2", {})]
     assert failed_request(requests, [(200, ""), (200, "")]) is None
+    # The others were not sent any more.
+    assert failed_request(requests, [(400, '{"message": "no"}')]) == "MLflow refused to do one thing: no (status 400)"
     assert failed_request(requests, [(200, ""), (400, '{"message": "no"}')]) == "MLflow refused to do another: no (status 400)"
 
 
