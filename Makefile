@@ -28,7 +28,7 @@ SECURITY_SCENARIOS := "security" "accounts acme"
 OPERATIONS_SCENARIOS := "upgrade operations offline" "backup changes"
 SANITY := build-import-check sanity units
 MUTATE := _catalogue _certificate_files _certificate_validation _database_url _docker_container _escape _extensions _extra_services \
-          _firewall _htpasswd _image_reference _local_ca _minio _mlflow_users _networks _other_stores _postgres _rotation _routes \
+          _firewall _host _htpasswd _image_reference _local_ca _minio _mlflow_accounts _mlflow_users _networks _other_stores _postgres _rotation _routes \
           _secret_lists _service_files _settled _sizing _specification _throwaway_container _traefik _validation _values _variable_names \
           _written
 
