@@ -25,7 +25,8 @@ VENV_DOCS := .venv-docs
 SCENARIOS := "default" "docker-repository debian12"
 CHAOS_PAGE := docs/reliability.md
 SECURITY_SCENARIOS := "security" "accounts acme"
-OPERATIONS_SCENARIOS := "upgrade operations offline" "backup changes"
+# What waits much, upgrade and backup, beside what works much.
+OPERATIONS_SCENARIOS := "upgrade operations offline" "changes backup"
 SANITY := build-import-check sanity units
 MUTATE := _catalogue _certificate_files _certificate_validation _database_url _docker_container _escape _extensions _extra_services \
           _firewall _host _htpasswd _image_reference _local_ca _minio _mlflow_accounts _mlflow_users _networks _other_stores _postgres _rotation _routes \
