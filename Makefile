@@ -26,7 +26,7 @@ SCENARIOS := "default" "docker-repository debian12"
 CHAOS_PAGE := docs/reliability.md
 SECURITY_SCENARIOS := "security" "accounts acme"
 # What waits much, upgrade and backup, beside what works much.
-OPERATIONS_SCENARIOS := "upgrade operations offline" "changes backup"
+OPERATIONS_SCENARIOS := "upgrade operations" "changes backup"
 SANITY := build-import-check sanity units
 MUTATE := _catalogue _certificate_files _certificate_validation _database_url _docker_container _escape _extensions _extra_services \
           _firewall _host _htpasswd _image_reference _local_ca _minio _mlflow_accounts _mlflow_users _networks _other_stores _postgres _rotation _routes \
@@ -93,7 +93,7 @@ test-security: $(VENV)/.dev ## change users, secrets, certificates and access on
 	$(MAKE) --no-print-directory molecule SCENARIOS='$(SECURITY_SCENARIOS)'
 	echo "== test-security passed in $$((SECONDS - begin)) s"
 
-test-operations: $(VENV)/.dev ## change fresh VMs, take them down, lose them, restore and upgrade them, and do without a network
+test-operations: $(VENV)/.dev ## change fresh VMs, take them down, lose them, restore and upgrade them
 	@begin=$$SECONDS
 	$(MAKE) --no-print-directory molecule SCENARIOS='$(OPERATIONS_SCENARIOS)'
 	echo "== test-operations passed in $$((SECONDS - begin)) s"

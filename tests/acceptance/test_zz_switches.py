@@ -20,6 +20,8 @@ import requests
 
 from .support import DAYS_31, SERVICES, Site, docker_inspect, wait_until
 
+pytestmark = pytest.mark.operations
+
 STORE = "acceptance-store"
 DATABASE = "acceptance-database"
 STORE_PORT, DATABASE_PORT = 19000, 15432
