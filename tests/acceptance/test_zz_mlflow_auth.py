@@ -405,8 +405,8 @@ def test_who_guesses_does_not_keep_others_waiting(
     # Other work of this machine comes and goes meanwhile.
     alone = max(alone, statistics.median(waited(3)))
     assert set(seen) <= {"401", "429"}, seen
-    # Each process checks ten in a minute by now, however long the guesser takes to start; without the guard all would be checked.
-    assert seen["401"] <= workers * 5, seen
+    # Each process checks ten in a minute, however long the guesser takes to start; without the guard all would be checked.
+    assert seen["401"] <= workers * 10, seen
     assert seen["429"] > 40, seen
     assert statistics.median(beside) < max(3 * alone, 0.15), (alone, statistics.median(beside), seen)
 
