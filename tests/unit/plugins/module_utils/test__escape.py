@@ -82,9 +82,11 @@ def test_dynamic_file() -> None:
 # What means something to Go's templates, to JSON, or to YAML, beside any text.
 PIECES = ["{", "{{", "}}", "\\", '"', "'", "%", "#", ":", "- ", "\n", "ü", "\x7f", "\x85", "\u2028", "\ufeff", "\uffff", "🚀"]
 TEXTS = st.lists(st.sampled_from(PIECES), min_size=1).map("".join) | st.text()
+# YAML reads a key of 1,024 characters at most; some take twelve when they are escaped.
+KEYS = TEXTS.filter(lambda text: len(text) <= 80)
 
 
-@given(st.recursive(TEXTS | st.booleans(), lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner), max_leaves=8))
+@given(st.recursive(TEXTS | st.booleans(), lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner), max_leaves=8))
 def test_traefik_reads_what_was_written(value: Any) -> None:
     document = {"http": value}
     text = dynamic_file(document)
