@@ -17,13 +17,18 @@ ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
 
 
 @functools.cache
-def role_options(role: str, entry: str = "main") -> dict[str, t.Any]:
-    """The options of a role's entry point; none if it has no specification."""
+def _entry_points(role: str) -> dict[str, t.Any]:
+    """The specifications of a role's entry points; none if it has no file of them."""
     path = ROLES / role / "meta" / "argument_specs.yml"
     if not path.is_file():
         return {}
     specs: dict[str, t.Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]
-    return specs.get(entry, {}).get("options") or {}
+    return specs
+
+
+def role_options(role: str, entry: str = "main") -> dict[str, t.Any]:
+    """The options of a role's entry point; none if it has no specification."""
+    return _entry_points(role).get(entry, {}).get("options") or {}
 
 
 def command_variables() -> set[str]:
