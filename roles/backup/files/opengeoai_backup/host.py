@@ -112,6 +112,8 @@ def load_config(path: str) -> Config:
     """Read the configuration."""
     try:
         return Config(**json.loads(Path(path).read_text(encoding="utf-8")))
+    except PermissionError as exc:
+        raise BackupError(f"{path}: {exc.strerror}. This takes root: run opengeoai-backup with sudo before it") from exc
     except (OSError, ValueError, TypeError) as exc:
         raise BackupError(f"{path} cannot be used ({exc}); the playbook site.yml writes it, run that") from exc
 

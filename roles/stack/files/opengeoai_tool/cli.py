@@ -126,6 +126,9 @@ def main(argv: Iterable[str] | None = None) -> int:
     except (EngineError, Busy) as exc:
         print(f"opengeoai: {exc}", file=sys.stderr)
         return EXIT_FAILED
+    except PermissionError as exc:
+        print(f"opengeoai: {exc.filename}: {exc.strerror}. This takes root: sudo opengeoai {arguments.command}", file=sys.stderr)
+        return EXIT_FAILED
     except Terminated as exc:
         name = signal.Signals(exc.signum).name
         print(f"opengeoai: {arguments.command} ended by {name}; containers stay as they are", file=sys.stderr)

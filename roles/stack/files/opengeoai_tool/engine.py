@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import subprocess
 import time
@@ -54,7 +56,7 @@ class DockerCli:
     def _run(self, *arguments: str, stderr: int, timeout: float = COMMAND_MARGIN) -> subprocess.CompletedProcess[str]:
         try:
             # subprocess.run kills the child when a signal ends the wait.
-            return subprocess.run(
+            done = subprocess.run(
                 [self.program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -68,6 +70,10 @@ class DockerCli:
             raise EngineError(f"cannot run {self.program}: {exc.strerror}") from exc
         except subprocess.TimeoutExpired as exc:
             raise EngineError(f"docker {arguments[0]} did not answer within {timeout:g} s") from exc
+        # Neither an engine that is down nor worth waiting for.
+        if done.returncode and "permission denied while trying to connect" in f"{done.stdout}{done.stderr}":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "the Docker engine")
+        return done
 
     def call(self, *arguments: str, timeout: float = COMMAND_MARGIN) -> tuple[int, str]:
         """Exit code and output, errors among it."""

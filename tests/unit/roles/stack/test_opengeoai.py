@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import os
 import shutil
@@ -242,6 +243,32 @@ def test_parse_inspect(returncode: int, stdout: str, stderr: str, found: list[st
 def test_parse_inspect_refuses(returncode: int, stdout: str, stderr: str) -> None:
     with pytest.raises(errors.EngineError):
         engine.parse_inspect(["a", "b"], returncode, stdout, stderr)
+
+
+@pytest.mark.parametrize("look", [lambda cli_: cli_.inspect(["a"]), lambda cli_: cli_.call("logs", "a"), lambda cli_: cli_.memory(["a"])])
+def test_an_engine_for_others_is_not_waited_for(tmp_path: Path, look: Callable[[engine.DockerCli], object]) -> None:
+    program = tmp_path / "docker"
+    program.write_text("#!/bin/sh\necho 'permission denied while trying to connect to the Docker daemon socket' >&2\nexit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(PermissionError, match="the Docker engine"):
+        look(engine.DockerCli(str(program)))
+
+
+@pytest.mark.parametrize("command", ["status", "stop"])
+def test_who_may_not_is_told_to_be_root(
+    tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/run/opengeoai-run.json")
+
+    monkeypatch.setattr(cli, "run", refuse)
+    monkeypatch.setattr(cli, "alone", refuse)
+    config = tmp_path / "stack.json"
+    config.write_text('{"domain": "hub.test"}')
+    assert cli.main(["--config", str(config), command]) == context.EXIT_FAILED
+    assert capsys.readouterr().err == (
+        f"opengeoai: /run/opengeoai-run.json: Permission denied. This takes root: sudo opengeoai {command}\n"
+    )
 
 
 def test_table() -> None:
