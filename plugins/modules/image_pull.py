@@ -73,8 +73,9 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(**result)
     # A slow line is no reason to take the run for gone.
-    # An image is unpacked by one processor. The more are unpacked at a time, the later comes what is needed first.
-    parallel = max(2, len(os.sched_getaffinity(0)))
+    # An image is unpacked by one processor. The more are unpacked at a time, the later comes what is needed first; but one more than there
+    # are processors fills the time in which another waits for the network or the disk.
+    parallel = len(os.sched_getaffinity(0)) + 1
     with renewing(), concurrent.futures.ThreadPoolExecutor(max_workers=parallel) as pool:
         errors = dict(zip(images, pool.map(pull, images), strict=True))
     failed = [f"{image}: {error}" for image, error in errors.items() if error]
