@@ -36,11 +36,21 @@ _value:
 
 import typing as t
 
+from ansible.errors import AnsibleFilterError
+
 from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import rounds_for
+
+
+def bcrypt_rounds_filter(password: t.Any) -> int:
+    if password is not None and not isinstance(password, str):
+        raise AnsibleFilterError(
+            f"The input for the opengeoai.hub.bcrypt_rounds filter must be a string, or nothing; got {type(password).__name__} instead"
+        )
+    return rounds_for(password)
 
 
 class FilterModule:
     """Registers the filter."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        return {"bcrypt_rounds": rounds_for}
+        return {"bcrypt_rounds": bcrypt_rounds_filter}

@@ -36,8 +36,9 @@ RETURN = r"""
 ---
 _value:
   description: >-
-    A mapping with C(services), C(images), C(hosts), C(ports), C(public_ports), C(secrets), C(secret_groups), C(secret_owners),
-    C(directories), C(backups), C(databases), C(buckets) and C(manifest).
+    A mapping with C(services), C(images), C(hosts), C(networks), C(ports), C(public_ports), C(secrets), C(secret_groups),
+    C(secret_owners), C(directories), C(idle_directories), C(backups), C(databases), C(database_roles), C(buckets), C(bucket_users),
+    C(manifest) (what the host's tool reads) and C(upgrades) (what an upgrade of each service has to know).
   type: dict
 """
 

@@ -11,7 +11,7 @@ author: opengeoai.hub contributors (@opengeoai)
 version_added: 1.0.0
 short_description: Choose the memory limit of MLflow for the number of its processes
 description:
-  - About twice what the processes take, so that nothing is killed in normal use.
+  - Several times what the processes take, so that nothing is killed in normal use.
 positional: job_execution
 options:
   _input:
@@ -36,7 +36,7 @@ RETURN = r"""
 _value:
   description: The limit, as Docker writes it.
   type: str
-  sample: 2048m
+  sample: 1536m
 """
 
 import typing as t

@@ -34,7 +34,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 _value:
-  description: Number of processes, 1 to 8.
+  description: Number of processes, 1 to 16.
   type: int
 """
 

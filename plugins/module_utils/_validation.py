@@ -332,7 +332,7 @@ _BY_ENDING: t.Sequence[tuple[str, Check]] = (
     ("_days", _at_least(0, "14")),
     ("_dir", path_problem),
     ("_host", domain_problem),
-    ("_hours", _at_least(0, "26")),
+    ("_hours", _at_least(0, "1")),
     ("_image", image_problem),
     ("_memory", memory_problem),
     ("_middlewares", middlewares_problem),

@@ -8,11 +8,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: image_pull
-short_description: Pull several images at the same time
+short_description: Pull several images side by side
 author: opengeoai.hub contributors (@opengeoai)
 version_added: 1.0.0
 description:
-  - Pulls images through the Docker command line, all at the same time, with the credentials of the user's Docker configuration.
+  - Pulls images through the Docker command line, one more at a time than there are processors, with the credentials of the user's Docker configuration.
   - Community modules pull one image a run, and two thirds of the time to a running stack is pulling.
 attributes:
   check_mode:
@@ -72,10 +72,10 @@ def main() -> None:
     result = {"changed": bool(images), "pulled": images, "diff": {"before": "", "after": "".join(f"{image}\n" for image in images)}}
     if module.check_mode:
         module.exit_json(**result)
-    # A slow line is no reason to take the run for gone.
     # An image is unpacked by one processor. The more are unpacked at a time, the later comes what is needed first; but one more than there
     # are processors fills the time in which another waits for the network or the disk.
     parallel = len(os.sched_getaffinity(0)) + 1
+    # A slow line is no reason to take the run for gone.
     with renewing(), concurrent.futures.ThreadPoolExecutor(max_workers=parallel) as pool:
         errors = dict(zip(images, pool.map(pull, images), strict=True))
     failed = [f"{image}: {error}" for image, error in errors.items() if error]

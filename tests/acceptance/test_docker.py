@@ -57,13 +57,6 @@ def test_the_stack_is_reached_by_ipv4_only(vm: str, host: Any) -> None:
         docker("exec", container, "sysctl", "--quiet", "net.ipv6.conf.eth0.disable_ipv6=1")
 
 
-def test_every_container_rotates_its_log(host: Any) -> None:
-    for name, container in docker_inspect(host, *SERVICES).items():
-        log = container["HostConfig"]["LogConfig"]
-        assert log["Type"] == "json-file", name
-        assert {"max-size", "max-file"} <= set(log["Config"]), name
-
-
 def test_rotation_bounds_what_a_talkative_container_keeps(host: Any) -> None:
     image = docker_inspect(host, "socket-proxy")["socket-proxy"]["Config"]["Image"]
     name = "acceptance-talkative"

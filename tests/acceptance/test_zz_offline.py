@@ -16,11 +16,10 @@ import pytest
 
 from .support import SERVICES, Site, docker_inspect, fingerprints, identities
 
+# As many as without a bundle.
+from .test_zz_idempotence import MODULE_RUNS
+
 pytestmark = pytest.mark.offline
-
-# Twelve, and what a scenario adds: as many as without a bundle.
-MODULE_RUNS = 15
-
 
 def variables_of(**variables: Any) -> tuple[str, str]:
     """Words of the command line."""

@@ -65,7 +65,7 @@ def test_the_second_run_is_refused_and_the_first_comes_to_its_end(site: Site, ho
 
 @pytest.mark.parametrize("following", ["site", "restart"])
 def test_a_run_that_was_killed_keeps_nobody_out(site: Site, host: Any, following: str) -> None:
-    task = "Run PostgreSQL: Run the container"
+    task = "Keep the roles and databases of all services"
     assert site.interrupt(task=task)[0] == task
     assert json.loads(host.file(NOTE).content_string)["what"] == "site.yml"
     # From the same controller at once.

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import catalogue
 from ansible_collections.opengeoai.hub.plugins.module_utils._docker_container import docker_container_arguments
 from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import image_reference
 from ansible_collections.opengeoai.hub.plugins.module_utils._specification import DEFAULTS, NESTED_DEFAULTS
@@ -77,6 +78,24 @@ def test_an_option_without_default_is_required_or_a_secret(role: str) -> None:
         if "default" not in option and not option.get("required") and not option.get("no_log")
     }
     assert neither <= NEITHER_REQUIRED_NOR_DEFAULTED
+
+
+def test_what_playbooks_fall_back_to_is_what_is_specified() -> None:
+    specified = {
+        name: option["default"]
+        for point in entry_points("stack").values()
+        for name, option in point["options"].items()
+        if "default" in option
+    }
+    found = {
+        (path.name, name, yaml.safe_load(text))
+        for path in [*(ROOT / "playbooks").glob("*.yml"), *(ROOT / "roles/stack/tasks").glob("*.yml")]
+        for name, text in re.findall(
+            r"\b((?:logs|restore|status|teardown|upgrade|stack_control)_\w+) \| default\(('[^']*'|\w+)", path.read_text()
+        )
+    }
+    assert {name for _file, name, _value in found} >= {"logs_lines", "restore_snapshot", "status_format", "upgrade_max_backup_hours"}
+    assert sorted(one for one in found if one[2] != specified.get(one[1], one)) == []
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -220,6 +239,28 @@ def test_the_container_task_maps_every_argument_by_its_name() -> None:
     # What may be none is left out, not handed over as an empty text.
     optional = {key for key, value in arguments.items() if value is None}
     assert {key for key in arguments if "omit" in mapped[key]} == optional
+
+
+def test_a_container_is_compared_anew_where_another_release_gives_it_other_arguments() -> None:
+    (name,) = re.findall(r"/\.\./service/tasks/(\w+\.yml)", (ROOT / "roles/stack/vars/main.yml").read_text())
+    assert "community.docker.docker_container:" in (ROOT / "roles/service/tasks" / name).read_text()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_two_tasks_of_a_role_have_one_name(role: str) -> None:
+    """Tests, and `--start-at-task`, find a task by it."""
+    names = [task["name"] for task in tasks(role)]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_the_page_on_modules_has_all() -> None:
+    page = (ROOT / "docs/decisions/one-run-modules.md").read_text()
+    assert sorted(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == MODULES
+
+
+def test_the_catalogue_is_documented() -> None:
+    page = (ROOT / "plugins/filter/catalogue.py").read_text()
+    assert set(re.findall(r"C\((\w+)\)", page.partition("RETURN")[2].partition("import")[0])) == set(catalogue([]))
 
 
 def test_the_page_on_the_specification_names_every_key() -> None:

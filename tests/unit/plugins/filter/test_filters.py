@@ -82,6 +82,7 @@ def test_filters_delegate_what_is_large() -> None:
 
 WRONG_TYPES: list[tuple[str, Any, tuple[Any, ...], str]] = [
     ("acme_credentials", "token", ("/etc",), "a mapping; got str"),
+    ("bcrypt_rounds", 42, (), "a string, or nothing; got int"),
     ("catalogue", {}, (), "a list of service specifications; got dict"),
     ("docker_container", [WEB], (CONTEXT,), "a service specification; got list"),
     ("firewall_rules", "443", ({},), "a list of ports; got str"),
