@@ -85,8 +85,8 @@ def rate(name: str, action: Callable[[int, int], object], seconds: float, thread
 
 def tracking(settings: Mapping[str, Any]) -> dict[str, float]:
     """The tracking API, with what a client does all day."""
-    from mlflow import MlflowClient  # type: ignore[import-not-found]
-    from mlflow.entities import Metric, Param  # type: ignore[import-not-found]
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param
 
     client = MlflowClient()
     seconds, threads = settings["seconds"], settings["threads"]

@@ -12,7 +12,8 @@ short_description: Pull several images side by side
 author: opengeoai.hub contributors (@opengeoai)
 version_added: 1.0.0
 description:
-  - Pulls images through the Docker command line, one more at a time than there are processors, with the credentials of the user's Docker configuration.
+  - Pulls images through the Docker command line, one more at a time than there are processors, with the credentials of the user's Docker
+    configuration.
   - Community modules pull one image a run, and two thirds of the time to a running stack is pulling.
 attributes:
   check_mode:
