@@ -12,7 +12,8 @@ version_added: 1.0.0
 short_description: Turn a service specification into the arguments of community.docker.docker_container
 description:
   - Applies the defaults of the specification, hardens the container and adds Traefik's and Homepage's labels.
-  - Used by the role P(opengeoai.hub.service#role), which documents the specification.
+  - Used by the role P(opengeoai.hub.service#role). The keys of a specification are those of
+    O(opengeoai.hub.stack#role:main:stack_extra_services).
 positional: context, digest
 options:
   _input:
@@ -20,8 +21,9 @@ options:
     type: dict
     required: true
   context:
-    description: What all services share. C(networks) maps C(edge), C(data) and C(socket) to names of Docker networks, C(registry),
-      C(certificate_resolver) and C(engine_api), the version of the engine's API, may be empty.
+    description: What all services share. C(networks) maps C(edge), C(data), C(socket) and C(outside) to names of Docker networks, C(registry),
+      C(certificate_resolver), C(engine_api) (the version of the engine's API) and C(inside_networks) (addresses from which a route that
+      is open to services inside is reached) may be empty.
     type: dict
     required: true
   digest:

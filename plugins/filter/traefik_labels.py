@@ -51,6 +51,13 @@ options:
       tls_options:
         description: Name of TLS options with their provider, such as V(postgres@file).
         type: str
+      allowed_networks:
+        description: Networks (CIDR) from which it may be reached; empty for all.
+        type: list
+        elements: str
+      rate_limit:
+        description: Limits of one address; C(average), C(period) and C(burst) of an HTTP route, C(connections) of a TCP route.
+        type: dict
       middlewares:
         description: Names of middlewares that are defined elsewhere, with their provider.
         type: list

@@ -102,6 +102,9 @@ def test_what_playbooks_fall_back_to_is_what_is_specified() -> None:
 def test_every_option_is_described(role: str) -> None:
     for entry in entry_points(role).values():
         assert [name for name, option in entry["options"].items() if not option.get("description") or not option.get("type")] == []
+        described = [str(option["description"]) for option in entry["options"].values()]
+        # One sentence for several options says of none what it does; Markdown is printed as it is.
+        assert [text for text in described if described.count(text) > 1 or "`" in text] == []
 
 
 @pytest.mark.parametrize("role", ROLES)
