@@ -21,9 +21,9 @@ options:
     type: dict
     required: true
   context:
-    description: What all services share. C(networks) maps C(edge), C(data), C(socket) and C(outside) to names of Docker networks, C(registry),
-      C(certificate_resolver), C(engine_api) (the version of the engine's API) and C(inside_networks) (addresses from which a route that
-      is open to services inside is reached) may be empty.
+    description: What all services share. C(networks) maps C(edge), C(data), C(socket) and C(outside) to names of Docker networks.
+      C(registry), C(certificate_resolver), C(engine_api) (the version of the engine's API) and C(inside_networks) (addresses from which a
+      route that is open to services inside is reached) may be empty.
     type: dict
     required: true
   digest:
