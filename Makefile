@@ -55,16 +55,18 @@ $(VENV_DOCS)/.docs: requirements-docs.txt
 	@touch $@
 
 demo: $(VENV)/.run ## bring the stack up in a throwaway VM, and show where everything is
+	@echo "A throwaway VM: some three minutes, and twenty more where images have to be built first."
 	$(BIN)/python -m lab up $(DEMO)
 	ANSIBLE_STDOUT_CALLBACK=$${ANSIBLE_STDOUT_CALLBACK:-opengeoai.hub.progress} \
 	    $(BIN)/ansible-playbook site.yml -i .lab/$(DEMO)/inventory
-	@$(BIN)/python -m lab show $(DEMO)
+	$(BIN)/python -m lab show $(DEMO)
 
 demo-info: $(VENV)/.run ## print the demo's addresses and credentials as JSON
 	@$(BIN)/python -m lab info $(DEMO)
 
 demo-down: $(VENV)/.run ## remove the demo
-	$(BIN)/python -m lab down $(DEMO)
+	@$(BIN)/python -m lab down $(DEMO)
+	echo "$(DEMO) and its data are gone. The lab's images and registry stay for the next one; make clean removes them, of all clones."
 
 # With CI set, nox checks how sources are formatted, and formats none.
 lint: $(VENV)/.dev ## check style, types, licenses and what runs on the forge

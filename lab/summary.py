@@ -27,6 +27,8 @@ def summary(name: str, info: Mapping[str, Any], status: Sequence[Mapping[str, An
     services = [(row["service"], "healthy" if row["healthy"] else row["state"], row["image"] or "") for row in status]
     users = info["credentials"]
     addresses = [(service, url, users.get(service.removesuffix("-console"), {}).get("user", "")) for service, url in info["urls"].items()]
+    # Not for a browser, to which it answers that the request is bad.
+    addresses = [(service, url, "(RustDesk's client)" if service.startswith("rustdesk") else user) for service, url, user in addresses]
     if "postgres" in users:
         addresses.append(("postgres", f"postgres.{info['domain']}:5432 (TLS)", users["postgres"]["user"]))
     lines = [
@@ -41,4 +43,6 @@ def summary(name: str, info: Mapping[str, Any], status: Sequence[Mapping[str, An
     if info.get("rustdesk_public_key"):
         lines.append(f"RustDesk: {info['address']}, public key {info['rustdesk_public_key']}")
     lines.append(f"Passwords, as JSON: {'make demo-info' if name == 'demo' else f'python3 -m lab info {name}'}")
+    lines.append(f"A shell there: .venv/bin/python -m lab ssh {name}")
+    lines.append(f"To remove it: {'make demo-down' if name == 'demo' else f'python3 -m lab down {name}'}")
     return lines

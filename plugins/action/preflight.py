@@ -121,7 +121,12 @@ class ActionModule(ActionBase):
 
     def _catalogue(self, values: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any], found: t.Sequence[str]) -> dict[str, t.Any]:
         """What the services add up to, if nothing else was found."""
-        specifications = self._templar.template(variables["__stack_specifications"])
+        try:
+            specifications = self._templar.template(variables["__stack_specifications"])
+        except AnsibleError:
+            # What reads a file that is not there cannot be rendered.
+            self._fail_on(found)
+            raise
         try:
             claims = [(host_port(port)[0], service["name"]) for service in specifications for port in service.get("ports") or ()]
             self._fail_on([*found, *port_clashes(values, claims)])

@@ -85,7 +85,10 @@ def boolean_problem(variable: str, value: t.Any) -> str | None:
     """Of what must be true or false: any text is true in a template, 'false' as well."""
     if isinstance(value, bool):
         return None
-    off = str(value).strip().lower() in ("false", "no", "off", "0", "n", "f", "none", "")
+    text = str(value).strip().lower()
+    off = text in ("false", "no", "off", "0", "n", "f", "none", "")
+    if not off and text not in ("true", "yes", "on", "1", "y", "t"):
+        return f"{variable} is {value!r}: write true or false, without quotes"
     return f"{variable} is {value!r}: write it without quotes, or with -e '{{\"{variable}\": {'false' if off else 'true'}}}'"
 
 

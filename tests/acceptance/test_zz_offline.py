@@ -21,6 +21,7 @@ from .test_zz_idempotence import MODULE_RUNS
 
 pytestmark = pytest.mark.offline
 
+
 def variables_of(**variables: Any) -> tuple[str, str]:
     """Words of the command line."""
     return "-e", json.dumps(variables)

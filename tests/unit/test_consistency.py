@@ -133,7 +133,16 @@ def test_a_playbook_is_run_on_the_hosts_that_are_meant(hosts: str | list[str] | 
     assert sorted(re.findall(r"^ {6}(\S+)$", done.stdout, re.MULTILINE)) == sorted(meant)
 
 
-@pytest.mark.parametrize("hosts", ["nosuch", "nosuch,neither"])
+def test_a_playbook_fails_without_an_inventory(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "playbooks/status.yml", "-i", str(tmp_path / "misspelt")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode != 0
+    assert "the inventory has no hosts: name one that is there by -i" in " ".join((done.stdout + done.stderr).split())
+    # Who only reads it needs none.
+    assert subprocess.run([*command, "--syntax-check"], cwd=ROOT, capture_output=True, check=False, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("hosts", ["nosuch", "nosuch,neither", "one,nosuch", "one:nosuch", "all:!one"])
 def test_a_playbook_fails_where_no_host_is_meant(hosts: str) -> None:
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "playbooks/status.yml", "-i", "one,", "-e", f"stack_hosts={hosts}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)

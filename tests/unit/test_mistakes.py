@@ -300,6 +300,11 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         {"traefik_certificates": "files", "traefik_certificate_file": "hub.pem", "traefik_certificate_key_file": "/x"},
         ("traefik_certificate_file is 'hub.pem'", "absolute path"),
     ),
+    (
+        "files that are not there",
+        {"traefik_certificates": "files", "traefik_certificate_file": "/nope.pem", "traefik_certificate_key_file": "/nope.key"},
+        ("traefik_certificate_file is '/nope.pem': it cannot be read", "traefik_certificate_key_file is '/nope.key': it cannot be read"),
+    ),
     ("eab alone", {**ACME, "traefik_acme_eab_kid": "k"}, ("traefik_acme_eab_kid", "set both")),
     ("preload", {"traefik_hsts_preload": True}, ("traefik_hsts_preload is True", "traefik_hsts_subdomains")),
     # secrets

@@ -47,14 +47,16 @@ def test_summary() -> None:
         "ADDRESS                                             USER",
         "homepage        https://hub.test",
         "minio-console   https://minio.hub.test              admin",
-        "rustdesk        https://rustdesk.hub.test",
-        "rustdesk-relay  https://rustdesk.hub.test/ws/relay",
+        "rustdesk        https://rustdesk.hub.test           (RustDesk's client)",
+        "rustdesk-relay  https://rustdesk.hub.test/ws/relay  (RustDesk's client)",
         "postgres        postgres.hub.test:5432 (TLS)        gis",
         "",
         "To reach them by name, add to /etc/hosts: 192.0.2.1 hub.test www.hub.test minio.hub.test rustdesk.hub.test postgres.hub.test",
         "CA to trust: /somewhere/ca.pem",
         "RustDesk: 192.0.2.1, public key key=",
         "Passwords, as JSON: make demo-info",
+        "A shell there: .venv/bin/python -m lab ssh demo",
+        "To remove it: make demo-down",
     ]
 
 
@@ -62,8 +64,12 @@ def test_summary() -> None:
 def test_no_password_is_shown(name: str) -> None:
     text = "\n".join(summary(name, {**INFO, "ca_file": "", "rustdesk_public_key": ""}, STATUS))
     assert "secret" not in text
-    assert ("CA to trust" in text, "RustDesk" in text) == (False, False)
+    assert ("CA to trust" in text, "RustDesk:" in text) == (False, False)
 
 
 def test_another_machine_is_asked_by_its_name() -> None:
-    assert summary("other", INFO, STATUS)[-1] == "Passwords, as JSON: python3 -m lab info other"
+    assert summary("other", INFO, STATUS)[-3:] == [
+        "Passwords, as JSON: python3 -m lab info other",
+        "A shell there: .venv/bin/python -m lab ssh other",
+        "To remove it: python3 -m lab down other",
+    ]

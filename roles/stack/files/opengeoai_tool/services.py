@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -49,7 +50,13 @@ def _cycle(services: Mapping[str, Service], placed: set[str]) -> list[str]:
 
 
 def select(services: Mapping[str, Service], names: Sequence[str], with_dependencies: bool) -> list[str]:
-    """The services that `names` means, in start order; no name means all of them."""
+    """The services that `names` means, in start order; no name means all of them.
+
+    Several may be in one, with commas or blanks between them.
+    """
+    given, names = names, [name for one in names for name in re.split(r"[,\s]+", one) if name]
+    if given and not names:
+        raise ConfigError(f"no service is named by {' '.join(map(repr, given))}; the services are {', '.join(sorted(services))}")
     unknown = [name for name in names if name not in services]
     if unknown:
         raise ConfigError(f"no service of this stack: {', '.join(unknown)}; the services are {', '.join(sorted(services))}")

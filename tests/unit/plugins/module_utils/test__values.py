@@ -48,12 +48,16 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._values import (
         ("true", "true"),
         ("yes", "true"),
         (1, "true"),
-        ([], "true"),
     ],
 )
 def test_boolean_problem(value: Any, mend: str | None) -> None:
     message = f"v is {value!r}: write it without quotes, or with -e '{{\"v\": {mend}}}'"
     assert boolean_problem("v", value) == (message if mend else None)
+
+
+@pytest.mark.parametrize("value", ["flase", "2", 2, []])
+def test_what_is_neither_true_nor_false(value: Any) -> None:
+    assert boolean_problem("v", value) == f"v is {value!r}: write true or false, without quotes"
 
 
 @pytest.mark.parametrize(

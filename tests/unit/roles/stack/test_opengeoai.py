@@ -92,6 +92,17 @@ def test_select(names: list[str], with_dependencies: bool, expected: list[str]) 
     assert services.select(graph_of(**STACK), names, with_dependencies) == expected
 
 
+@pytest.mark.parametrize("names", [["a,b"], ["a b"], ["a,", " b"], ["a", "b"]])
+def test_select_takes_several_in_one(names: list[str]) -> None:
+    assert services.select(graph_of(a=[], b=[], c=[]), names, False) == ["a", "b"]
+
+
+@pytest.mark.parametrize("names", [[""], [","], [" ", ","]])
+def test_select_never_takes_nothing_for_all(names: list[str]) -> None:
+    with pytest.raises(errors.ConfigError, match=r"^no service is named by "):
+        services.select(graph_of(a=[], b=[]), names, False)
+
+
 def test_select_refuses_unknown() -> None:
     with pytest.raises(errors.ConfigError) as excinfo:
         services.select(graph_of(a=[], b=[]), ["a", "x", "y"], True)
