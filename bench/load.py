@@ -1,4 +1,4 @@
-# Copyright: opengeoai.hub contributors
+# Copyright (c) 2026, opengeoai.hub contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The load itself. Runs in a container of the MLflow image with the real client, and prints what it measured as JSON."""

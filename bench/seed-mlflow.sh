@@ -1,5 +1,5 @@
 #!/bin/bash
-# Copyright: opengeoai.hub contributors
+# Copyright (c) 2026, opengeoai.hub contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # After floor.sh: MLflow once more, as the seed runs it. Workers and job execution are the program's defaults, there is no

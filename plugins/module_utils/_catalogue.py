@@ -272,4 +272,4 @@ def catalogue(specifications: t.Sequence[t.Mapping[str, t.Any]], registry: str |
     }
 
 
-__all__ = ("catalogue", "host_port")
+__all__ = ("BACKUP_PASSWORD", "DIGEST_KEY", "catalogue", "host_port")

@@ -208,4 +208,5 @@ __all__ = (
     "taken_ports",
     "units_up",
     "without_bridges",
+    "former_services",
 )

@@ -606,4 +606,5 @@ __all__ = (
     "scram_verifier",
     "state_script",
     "verifiers_in",
+    "check_not_the_servers",
 )

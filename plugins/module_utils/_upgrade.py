@@ -511,4 +511,12 @@ __all__ = (
     "sql_to_copy",
     "take_back",
     "write_journal",
+    "ASIDE",
+    "GIB",
+    "MIGRATION",
+    "NEW",
+    "NEW_SERVER",
+    "OLD_SERVER",
+    "PAUSE",
+    "SOCKETS",
 )

@@ -15,12 +15,12 @@ description:
   - Saves images of the local Docker engine beside the files of a directory, and packs all of it into a tar, with a manifest that has the
     digests of the images and the checksums of the files.
   - The archive is written beside its place and renamed, so that there is never half of one.
+extends_documentation_fragment:
+  - opengeoai.hub.attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
 options:
   path:

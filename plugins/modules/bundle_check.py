@@ -14,12 +14,12 @@ version_added: 1.0.0
 description:
   - Runs on the controller only. Reads the archive that M(opengeoai.hub.bundle_archive) has written, and fails, naming all problems at
     once, if something in it is not as it was made, it was made for another system, or lacks what the host needs.
+extends_documentation_fragment:
+  - opengeoai.hub.attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
 options:
   path:

@@ -18,14 +18,16 @@ description:
   - Returns, for each reader of files, a digest of all that it reads, to be kept with the reader.
   - With O(records), files that an earlier run has written for a reader and that are no longer in O(files) are removed, once the reader's
     others are written, and a reader of files that somebody has changed is known to need a restart until it had one.
+extends_documentation_fragment:
+  - opengeoai.hub.attributes
+  - opengeoai.hub.attributes.idempotent
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
-    details: The content of secret files is never shown.
+    details:
+      - The content of secret files is never shown.
 options:
   digest_key:
     description:

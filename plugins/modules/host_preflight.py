@@ -15,12 +15,12 @@ description:
   - Reads in one run what the stack has to know of its host, and changes nothing but the note that says which run works on it.
   - Fails, naming all problems at once, if the operating system is not supported, a port that the stack needs is taken by another
     program, disk or memory is too small, a host name that needs a certificate leads elsewhere, or another run works on the host.
+extends_documentation_fragment:
+  - opengeoai.hub.attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
 options:
   ports:

@@ -15,14 +15,14 @@ description:
   - Runs C(opengeoai) or C(opengeoai-backup) as the module M(ansible.builtin.command) would.
   - One run at a time works on a host, and the program gives way to a playbook that holds it. Whether a playbook that was started on this
     controller is still there can be seen here only, so one that was killed, or has failed, does not keep the program out.
+extends_documentation_fragment:
+  - opengeoai.hub.attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: partial
     details:
       - Nothing is run, as by M(ansible.builtin.command).
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
     details:
       - What a program changes is its own affair.

@@ -14,12 +14,12 @@ version_added: 1.0.0
 description:
   - Hands the images of a bundle to the Docker engine, without unpacking the bundle, and fails if the engine then has others than the
     manifest of the bundle says.
+extends_documentation_fragment:
+  - opengeoai.hub.attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
 options:
   path:

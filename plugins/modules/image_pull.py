@@ -15,12 +15,12 @@ description:
   - Pulls images through the Docker command line, one more at a time than there are processors, with the credentials of the user's Docker
     configuration.
   - Community modules pull one image a run, and two thirds of the time to a running stack is pulling.
+extends_documentation_fragment:
+  - opengeoai.hub.attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
 options:
   images:

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 
-# Copyright (c) opengeoai.hub contributors
-# GNU General Public License v3.0 or later (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
@@ -27,23 +27,18 @@ description:
     one mends.
 requirements:
   - python3-cryptography 38 or later on the target
+extends_documentation_fragment:
+  - opengeoai.hub.attributes
+  - opengeoai.hub.attributes.idempotent
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     details:
-      - Nothing is written. Certificates that do not exist yet are made in memory, and those of the real run
-        differ from them.
+      - Nothing is written. Certificates that do not exist yet are made in memory, and those of the real run differ from them.
   diff_mode:
     support: full
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when
-      in diff mode.
     details:
       - Shows the hosts and the dates of expiry.
-  platform:
-    support: full
-    description: Target OS/families that can be operated against.
-    platforms: posix
 options:
   path:
     description:

@@ -26,18 +26,16 @@ author:
 requirements:
   - docker CLI on the host
   - C(sh), C(mc), C(mktemp), C(timeout), C(date) and a writable C(/tmp) in the container
+extends_documentation_fragment:
+  - opengeoai.hub.attributes
+  - opengeoai.hub.attributes.idempotent
 attributes:
   check_mode:
     support: full
-    description: Can run in check mode and return changed status without changing anything.
   diff_mode:
     support: full
-    description:
-      - Returns what was changed in diff mode. Secret keys are shown as V(as given), V(another) or V(unknown)
-        only.
-  idempotent:
-    support: full
-    description: A second run with the same options changes nothing.
+    details:
+      - Secret keys are shown as V(as given), V(another) or V(unknown) only.
 options:
   container:
     description: Name of the container that runs the server.

@@ -27,18 +27,18 @@ author:
 requirements:
   - docker CLI on the host
   - C(python3) with MLflow 3.17 or newer in the container
+extends_documentation_fragment:
+  - opengeoai.hub.attributes
+  - opengeoai.hub.attributes.idempotent
 attributes:
   check_mode:
     support: full
-    description: Can run in check mode and return changed status without changing anything.
     details:
       - When the administrator's login is refused, it cannot tell what else would change.
   diff_mode:
     support: full
-    description: Returns what was changed in diff mode. Passwords are shown as V(as given) or V(another) only.
-  idempotent:
-    support: full
-    description: A second run with the same options changes nothing.
+    details:
+      - Passwords are shown as V(as given) or V(another) only.
 options:
   container:
     description: Name of the container that runs the server.

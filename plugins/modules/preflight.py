@@ -15,12 +15,12 @@ description:
   - Runs on the controller only. Checks the variables of all roles of this collection that are in the play, against their argument
     specifications and against each other, and fails with all problems at once.
   - Each message names the variable, its value and the mend.
+extends_documentation_fragment:
+  - opengeoai.hub.attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
 options: {}
 """

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 
-# Copyright (c) opengeoai.hub contributors
-# GNU General Public License v3.0 or later (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# Copyright (c) 2026, opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
@@ -29,23 +29,18 @@ description:
     parallel run.
   - The directory gets the mode V(0700) and the files V(0600), owned by the user the module runs as, which
     should be root.
+extends_documentation_fragment:
+  - opengeoai.hub.attributes
+  - opengeoai.hub.attributes.idempotent
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     details:
-      - Nothing is written. For a secret that does not exist yet a random value is returned that the real run
-        will not use.
+      - Nothing is written. For a secret that does not exist yet a random value is returned that the real run will not use.
   diff_mode:
     support: full
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when
-      in diff mode.
     details:
       - Shows names only.
-  platform:
-    support: full
-    description: Target OS/families that can be operated against.
-    platforms: posix
 options:
   path:
     description:

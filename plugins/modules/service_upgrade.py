@@ -15,12 +15,12 @@ description:
   - The steps around the re-creation of a container by the role P(opengeoai.hub.service#role), which make that an upgrade. The old container
     and a copy of its data are kept aside until the new one is healthy, and are brought back where it does not become healthy.
   - What was begun is kept in C(/etc/opengeoai/upgrade.json), so that an interrupted upgrade can be ended.
+extends_documentation_fragment:
+  - opengeoai.hub.attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
 options:
   state:

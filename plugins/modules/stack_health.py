@@ -16,13 +16,14 @@ description:
     certificate that is valid for its name.
   - Fails with everything that is not as it should be when the time is over.
   - It is the end of a run, well or badly, after which another one may begin.
+extends_documentation_fragment:
+  - opengeoai.hub.attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
-    details: In check mode it looks once and does not fail.
+    details:
+      - In check mode it looks once and does not fail.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
 options:
   routes:

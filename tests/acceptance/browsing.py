@@ -1,5 +1,5 @@
 # Copyright (c) 2026, opengeoai.hub contributors
-# GNU General Public License v3.0 or later (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A person's browser: its windows, at a desk or on a phone, and all that a person would find wrong in them."""
 
