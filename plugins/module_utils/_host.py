@@ -197,6 +197,7 @@ def name_problems(
 __all__ = (
     "UNIT_PROPERTIES",
     "Listener",
+    "former_services",
     "listeners",
     "missing_images",
     "missing_packages",
@@ -208,5 +209,4 @@ __all__ = (
     "taken_ports",
     "units_up",
     "without_bridges",
-    "former_services",
 )

@@ -590,6 +590,7 @@ __all__ = (
     "Step",
     "change_script",
     "check_name",
+    "check_not_the_servers",
     "check_role_name",
     "connect_command",
     "diff_of",
@@ -606,5 +607,4 @@ __all__ = (
     "scram_verifier",
     "state_script",
     "verifiers_in",
-    "check_not_the_servers",
 )
