@@ -516,7 +516,7 @@ def test_problems(changes: dict[str, Any], expected: list[str]) -> None:
         ("stack_verify_timeout", 1, "300"),
         ("traefik_read_timeout", 0, "3600"),
         ("a_days", 0, "14"),
-        ("a_hours", 0, "26"),
+        ("a_hours", 0, "1"),
         ("a_seconds", 0, "30"),
     ],
 )

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -344,15 +343,3 @@ def test_another_content_and_what_needs_no_restart_are_not_remembered(tmp_path: 
     write("y", restart=False)
     (tmp_path / "a").write_text("changed by hand")
     assert told(write("y", restart=False)) == (True, False, False)
-
-
-def test_a_record_without_keys_is_understood_and_keyed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("a", "b"):
-        (tmp_path / name).write_text(f"sesame {name}")
-        (tmp_path / name).chmod(0o600)
-    plain = {str(tmp_path / name): [hashlib.sha256(f"sesame {name}".encode()).hexdigest()] for name in ("a", "b")}
-    (tmp_path / "web.json").write_text(json.dumps(plain))
-    assert told(record(capsys, tmp_path, "a", "b", settle=False, digest_key="0f1e2d3c")) == (False, False, False)
-    assert not any(one in (tmp_path / "web.json").read_text() for (one,) in plain.values())
-    (tmp_path / "web.json").write_text(json.dumps(plain))
-    assert record(capsys, tmp_path, "a", digest_key="0f1e2d3c")["changed_paths"] == [str(tmp_path / "b")]
