@@ -392,8 +392,8 @@ def test_who_guesses_does_not_keep_others_waiting(
         assert done.returncode == 0, done.stderr
         return Counter(json.loads(done.stdout))
 
-    def beside_a_guesser() -> tuple[float, float]:
-        """What is waited alone, and while somebody guesses."""
+    def beside_a_guesser() -> tuple[float, float, int]:
+        """What is waited alone, and while somebody guesses, and how many guesses are refused meanwhile."""
         alone = statistics.median(waited(3))
         with ThreadPoolExecutor(1) as pool:
             guessing = pool.submit(guess, GUESSING_SECONDS)
@@ -404,15 +404,14 @@ def test_who_guesses_does_not_keep_others_waiting(
         assert set(seen) <= {"401", "429"}, seen
         # Each process checks ten in a minute, however long the guesser takes to start; without the guard all would be checked.
         assert seen["401"] <= workers * 10, seen
-        assert seen["429"] > 40, seen
-        return max(alone, statistics.median(waited(3))), statistics.median(beside)
+        return max(alone, statistics.median(waited(3))), statistics.median(beside), seen["429"]
 
     # The first guesses are checked, and there are as many for each process, and the kernel gives them to which it likes. Ten in a minute
     # are checked anew, so one or two by each process from one guesser to the next, which take a while to start.
     wait_until(lambda: (found := guess(3))["429"] > 20 and found["401"] <= workers * 3, 120, "guesses are refused by each process")
     # Other work of this machine comes and goes; whom a guesser keeps waiting, he keeps waiting each time.
-    measured: list[tuple[float, float]] = []
-    while not any(beside < max(3 * alone, 0.15) for alone, beside in measured):
+    measured: list[tuple[float, float, int]] = []
+    while not any(beside < max(3 * alone, 0.15) and refused > 40 for alone, beside, refused in measured):
         assert len(measured) < 3, measured
         measured.append(beside_a_guesser())
 
