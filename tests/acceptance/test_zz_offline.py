@@ -105,9 +105,9 @@ def test_an_image_that_is_gone_is_loaded_again(host: Any, site: Site, manifest: 
 
 
 def test_the_controller_needs_no_network_either(variables: dict[str, str], inventory: Path, tmp_path: Path) -> None:
-    with tarfile.open(variables["stack_bundle"]) as archive:
-        wanted = [member for member in archive if member.name.startswith(("collections/", "wheels/", "requirements.txt"))]
-        archive.extractall(tmp_path, wanted, filter="data")
+    # As the README has it; Debian 12's tarfile knows no filters yet.
+    wanted = ["collections", "wheels", "requirements.txt"]
+    subprocess.run(["tar", "-xf", variables["stack_bundle"], "-C", str(tmp_path), *wanted], check=True, timeout=300)
     programs = tmp_path / "venv" / "bin"
     (collection,) = (tmp_path / "collections").iterdir()
 
