@@ -22,13 +22,16 @@ def host_names(info: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys([info["domain"], f"www.{info['domain']}", *names, f"postgres.{info['domain']}"]))
 
 
+def who(service: str, users: Mapping[str, Mapping[str, str]]) -> str:
+    """Whose address it is: a user's, or that of a program. RustDesk's is none for a browser, which it answers that the request is bad."""
+    return "(RustDesk's client)" if service.startswith("rustdesk") else users.get(service.removesuffix("-console"), {}).get("user", "")
+
+
 def summary(name: str, info: Mapping[str, Any], status: Sequence[Mapping[str, Any]]) -> list[str]:
     """Lines without any password."""
     services = [(row["service"], "healthy" if row["healthy"] else row["state"], row["image"] or "") for row in status]
     users = info["credentials"]
-    addresses = [(service, url, users.get(service.removesuffix("-console"), {}).get("user", "")) for service, url in info["urls"].items()]
-    # Not for a browser, to which it answers that the request is bad.
-    addresses = [(service, url, "(RustDesk's client)" if service.startswith("rustdesk") else user) for service, url, user in addresses]
+    addresses = [(service, url, who(service, users)) for service, url in info["urls"].items()]
     if "postgres" in users:
         addresses.append(("postgres", f"postgres.{info['domain']}:5432 (TLS)", users["postgres"]["user"]))
     lines = [
@@ -42,7 +45,5 @@ def summary(name: str, info: Mapping[str, Any], status: Sequence[Mapping[str, An
         lines.append(f"CA to trust: {info['ca_file']}")
     if info.get("rustdesk_public_key"):
         lines.append(f"RustDesk: {info['address']}, public key {info['rustdesk_public_key']}")
-    lines.append(f"Passwords, as JSON: {'make demo-info' if name == 'demo' else f'python3 -m lab info {name}'}")
-    lines.append(f"A shell there: .venv/bin/python -m lab ssh {name}")
-    lines.append(f"To remove it: {'make demo-down' if name == 'demo' else f'python3 -m lab down {name}'}")
-    return lines
+    look, remove = ("make demo-info", "make demo-down") if name == "demo" else (f"python3 -m lab {do} {name}" for do in ("info", "down"))
+    return [*lines, f"Passwords, as JSON: {look}", f"A shell there: .venv/bin/python -m lab ssh {name}", f"To remove it: {remove}"]

@@ -65,9 +65,9 @@ class LookupModule(LookupBase):
         wanted = self._templar.template(given["stack_hosts"])
         patterns = [wanted] if isinstance(wanted, str) else list(wanted or [])
         # Each by itself, too: of several Ansible leaves out what is not there, and goes on with the others.
-        parts = [[part] for part in split_host_pattern(patterns) if part[0] not in "!&"]
-        if not all(inventory.run(pattern, variables=given) for pattern in [patterns, *parts]):
-            missing = [part for (part,) in parts if not inventory.run([part], variables=given)]
+        parts = [part for part in split_host_pattern(patterns) if part[0] not in "!&"]
+        missing = [part for part in parts if not inventory.run([part], variables=given)]
+        if missing or not inventory.run(patterns, variables=given):
             of_these = f" as {', '.join(missing)}" if len(parts) > len(missing) > 0 else ""
             raise AnsibleLookupError(
                 f"stack_hosts is {json.dumps(wanted, default=str)}, and the inventory has no such host or group{of_these}"
