@@ -166,7 +166,7 @@ def client_environment(domain: str, login: tuple[str, str] | None) -> dict[str, 
 
 def own_address(address: str) -> str:
     """The address by which the machine under test knows the tests."""
-    with socket.create_connection((address, 22), timeout=10) as link:
+    with socket.create_connection((address, 22), timeout=60) as link:
         return str(link.getsockname()[0])
 
 
@@ -252,7 +252,7 @@ def reachable(host: Any, network: str, targets: Sequence[str]) -> dict[str, str]
 
 def before_tls(address: str, port: int) -> socket.socket:
     """A connection on which TLS can begin; at PostgreSQL's port it has to be asked for."""
-    plain = socket.create_connection((address, port), timeout=10)
+    plain = socket.create_connection((address, port), timeout=60)
     if port == POSTGRES_PORT:
         plain.sendall(b"\x00\x00\x00\x08\x04\xd2\x16\x2f")
         assert receive(plain, 1) == b"S", "it refuses TLS"

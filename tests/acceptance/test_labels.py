@@ -50,14 +50,14 @@ def loaded(domain: str, info: dict[str, Any]) -> dict[str, Any]:
             f"https://traefik.{domain}/api/rawdata",
             auth=(given["user"], given["password"]),
             verify=info["ca_file"],
-            timeout=20,
+            timeout=60,
         )
         assert answer.status_code == 200
         found: dict[str, Any] = answer.json()
         return found if all(set(ROUTERS[protocol]) <= set(routers(found, protocol)) for protocol in ROUTERS) else None
 
     # Traefik follows the engine with a delay, and an earlier test may have restarted a container just now.
-    result: dict[str, Any] = wait_until(settled, 20, "all routers in Traefik")
+    result: dict[str, Any] = wait_until(settled, 60, "all routers in Traefik")
     return result
 
 

@@ -77,7 +77,7 @@ context.set_alpn_protocols(["postgresql"])
 words = b"user\0gis\0database\0gis\0\0"
 kept = []
 for _ in range(count):
-    plain = socket.create_connection((host, 5432), timeout=10)
+    plain = socket.create_connection((host, 5432), timeout=60)
     plain.sendall(b"\0\0\0\x08\x04\xd2\x16\x2f")
     try:
         assert plain.recv(1) == b"S"
@@ -112,7 +112,7 @@ listen requests
 _ASK = """
 import json, socket, ssl, sys, urllib.request
 request = urllib.request.Request(sys.argv[1], headers=json.loads(sys.argv[2]))
-with urllib.request.urlopen(request, context=ssl.create_default_context(cafile="/ca.pem"), timeout=20) as answer:
+with urllib.request.urlopen(request, context=ssl.create_default_context(cafile="/ca.pem"), timeout=60) as answer:
     print(json.dumps([socket.gethostbyname(socket.gethostname()), json.load(answer)]))
 """
 
@@ -206,7 +206,7 @@ def before(host: Any, info: dict[str, Any], foreign: None) -> dict[str, Any]:
     def all_open() -> set[int]:
         return reached(info["address"], PORTS)
 
-    wait_until(lambda: all_open() == set(PORTS), 20, "all ports are open before", 1)
+    wait_until(lambda: all_open() == set(PORTS), 60, "all ports are open before", 1)
     return {"neighbour": past_the_published_ports(host, info["address"])}
 
 
@@ -255,17 +255,17 @@ def test_http_routes_have_their_allow_lists(http: requests.Session, domain: str,
     names = [f"mlflow.{domain}", f"minio-api.{domain}", f"traefik.{domain}", f"rustdesk.{domain}"]
     paths = ["/", "/minio/health/live", "/dashboard/", "/"]
     urls = [f"https://{name}{path}" for name, path in zip(names, paths, strict=True)]
-    assert [http.get(url, timeout=20).status_code for url in urls] == [403] * 4
+    assert [http.get(url, timeout=60).status_code for url in urls] == [403] * 4
     # Saying that one comes from elsewhere does not help.
     other = listed(info)[-1].partition("/")[0]
     claim = {"X-Forwarded-For": other, "X-Real-IP": other}
-    assert [http.get(url, headers=claim, timeout=20).status_code for url in urls] == [403] * 4
-    script = "import requests, sys; print([requests.get(u, verify='/ca.pem', timeout=20).status_code for u in sys.argv[1:]])"
+    assert [http.get(url, headers=claim, timeout=60).status_code for url in urls] == [403] * 4
+    script = "import requests, sys; print([requests.get(u, verify='/ca.pem', timeout=60).status_code for u in sys.argv[1:]])"
     done = outside.run("mlflow", ["python3", "-c", script, *urls], names, {})
     # A page of RustDesk's is none: its program wants a websocket.
     assert json.loads(done.stdout)[:3] == [401, 200, 401], done.stderr
     assert json.loads(done.stdout)[3] != 403
-    assert http.get(f"https://minio.{domain}/", timeout=20).status_code == 200
+    assert http.get(f"https://minio.{domain}/", timeout=60).status_code == 200
 
 
 @pytest.mark.usefixtures("chosen")
@@ -281,7 +281,7 @@ def test_mlflow_uses_the_object_store_whatever_its_allow_list_says(outside: Outs
 
 @pytest.mark.usefixtures("chosen")
 def test_rate_and_further_middlewares_are_in_force(http: requests.Session, domain: str) -> None:
-    answers = [http.get(f"https://{domain}/", timeout=20) for _ in range(20)]
+    answers = [http.get(f"https://{domain}/", timeout=60) for _ in range(20)]
     seen = Counter(answer.status_code for answer in answers)
     assert set(seen) == {200, 429}
     assert 5 <= seen[200] < 15
@@ -292,7 +292,7 @@ def hung_up_on(info: dict[str, Any], domain: str, address: str, port: int, first
     """Whether the tests, who are not listed, fail to reach PostgreSQL there, after these bytes."""
     context = ssl.create_default_context(cafile=info["ca_file"])
     context.set_alpn_protocols(["postgresql"])
-    with socket.create_connection((address, port), timeout=10) as plain:
+    with socket.create_connection((address, port), timeout=60) as plain:
         plain.sendall(first + b"\x00\x00\x00\x08\x04\xd2\x16\x2f")
         assert receive(plain, 1) == b"S"
         try:
@@ -323,10 +323,10 @@ def test_one_address_has_few_connections_to_postgres(host: Any, psql: Psql, outs
     assert psql("SELECT 42") == "42"
     try:
         define(host, 2)
-        wait_until(lambda: crowd(outside, domain, 4) == 2, 20, "a further middleware's own limit is in force")
+        wait_until(lambda: crowd(outside, domain, 4) == 2, 60, "a further middleware's own limit is in force")
     finally:
         define(host, 100)
-    wait_until(lambda: crowd(outside, domain, 10) == 4, 20, "only the limit of the route is in force")
+    wait_until(lambda: crowd(outside, domain, 10) == 4, 60, "only the limit of the route is in force")
 
 
 def seen_by_the_service(outside: Outside, url: str, names: Sequence[str], headers: dict[str, str]) -> tuple[str, dict[str, str]]:
@@ -348,7 +348,7 @@ def test_a_trusted_balancer_hands_on_who_the_client_is(
     def ready() -> bool:
         return outside.run("mlflow", ["python3", "-c", _ASK, f"https://{name}/acceptance", "{}"], [name], {}).returncode == 0
 
-    wait_until(ready, 20, "Traefik sees the echo")
+    wait_until(ready, 60, "Traefik sees the echo")
     # By the PROXY protocol: lists and services see the client, and it cannot say that it is another.
     own, seen = seen_by_the_service(through, f"https://{name}:10443/acceptance", [name], claim)
     assert own != balancer
@@ -362,7 +362,7 @@ def test_a_trusted_balancer_hands_on_who_the_client_is(
     own, seen = seen_by_the_service(through, f"http://{balancer}:10080/acceptance", [], {**claim, "Host": name})
     assert seen == {"x-forwarded-for": f"{own}, {balancer}", "x-real-ip": own}
     address = own_address(info["address"])
-    answer = http.get(f"http://{balancer}:10080/acceptance", headers={**claim, "Host": name}, timeout=20)
+    answer = http.get(f"http://{balancer}:10080/acceptance", headers={**claim, "Host": name}, timeout=60)
     assert answer.status_code == 200
     assert dict(answer.json())["X-Forwarded-For"] == f"{address}, {balancer}"
 
@@ -377,7 +377,7 @@ def test_a_strangers_word_is_not_taken(outside: Outside, info: dict[str, Any], d
     head = f"PROXY TCP4 {other} {info['address']} 40000 443\r\n".encode()
     assert hung_up_on(info, domain, info["address"], 5432, head)
     context = ssl.create_default_context(cafile=info["ca_file"])
-    with socket.create_connection((info["address"], 443), timeout=10) as plain:
+    with socket.create_connection((info["address"], 443), timeout=60) as plain:
         plain.sendall(head)
         with context.wrap_socket(plain, server_hostname=name) as link:
             link.sendall(f"GET /acceptance HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())

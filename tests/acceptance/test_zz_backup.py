@@ -90,7 +90,7 @@ def _first(host: Any, outside: Outside, domain: str, info: dict[str, Any]) -> No
     # In the database, the bucket and the directory of a service of the user's own.
     with client(info["ca_file"]) as session:
         session.auth = ("reader", host.check_output(f"cat {SECRETS_DIR}/notes_password"))
-        assert session.put(f"https://notes.{domain}/notes", data=NOTE, timeout=20).json() == KEPT
+        assert session.put(f"https://notes.{domain}/notes", data=NOTE, timeout=60).json() == KEPT
     wait_until(lambda: last_backup(host).get("ok") is True, 120, "there is a first backup")
 
 
@@ -140,7 +140,7 @@ def test_s3(host: Any) -> None:
     host.check_output('printf %s \'{"AWS_ACCESS_KEY_ID": "trial", "AWS_SECRET_ACCESS_KEY": "another"}\' > /run/s3-bad.json')
     place = "s3:http://127.0.0.1:9555/backup"
     try:
-        wait_until(lambda: host.run("curl -fs http://127.0.0.1:9555/minio/health/ready").rc == 0, 30, "the server is ready")
+        wait_until(lambda: host.run("curl -fs http://127.0.0.1:9555/minio/health/ready").rc == 0, 60, "the server is ready")
         host.check_output("docker exec acceptance-s3 mkdir /data/backup")
         with other_repository(host, repository=place, s3_credentials="/run/s3.json") as config:
             host.check_output(f"opengeoai-backup {config} full")
@@ -485,7 +485,7 @@ def test_everything_acknowledged_before_the_last_backup_is_back(
 
 def test_a_service_of_the_users_own_is_back(loss: Loss, host: Any, http: requests.Session, domain: str) -> None:
     http.auth = ("reader", host.check_output(f"cat {SECRETS_DIR}/notes_password"))
-    assert http.get(f"https://notes.{domain}/notes", timeout=20).json() == KEPT
+    assert http.get(f"https://notes.{domain}/notes", timeout=60).json() == KEPT
 
 
 def test_secrets_are_the_old_ones(loss: Loss, host: Any) -> None:

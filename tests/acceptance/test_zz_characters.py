@@ -97,9 +97,9 @@ def test_a_browser_logs_in(odd: SiteRun, http: requests.Session, domain: str, se
     user, password = USERS[f"{service}_user"], PASSWORDS[f"{service}_password"]
     url = f"https://{service}.{domain}{path}"
     # Browsers send UTF-8.
-    assert http.get(url, auth=(user.encode(), password.encode()), timeout=20).status_code == 200
-    assert http.get(url, auth=(user.encode(), password[:-1].encode()), timeout=20).status_code == 401
-    assert http.get(url, auth=(user[:-1].encode(), password.encode()), timeout=20).status_code == 401
+    assert http.get(url, auth=(user.encode(), password.encode()), timeout=60).status_code == 200
+    assert http.get(url, auth=(user.encode(), password[:-1].encode()), timeout=60).status_code == 401
+    assert http.get(url, auth=(user[:-1].encode(), password.encode()), timeout=60).status_code == 401
 
 
 def test_the_client_of_mlflow_works(odd: SiteRun, outside: Outside, domain: str, superuser: Callable[..., str]) -> None:
@@ -140,7 +140,7 @@ def test_the_object_store_takes_the_key(odd: SiteRun, domain: str, info: dict[st
 
 def test_the_administrator_of_the_object_store_logs_in(odd: SiteRun, outside: Outside, http: requests.Session, domain: str) -> None:
     given = {"accessKey": USERS["minio_root_user"], "secretKey": PASSWORDS["minio_root_password"]}
-    assert http.post(f"https://minio.{domain}/api/v1/login", json=given, timeout=20).status_code == 204
+    assert http.post(f"https://minio.{domain}/api/v1/login", json=given, timeout=60).status_code == 204
     configuration = {"url": f"https://minio-api.{domain}", **given, "api": "S3v4", "path": "auto"}
     script = "mkdir /tmp/mc && cat >/tmp/mc/config.json && exec mc --config-dir /tmp/mc --json ls hub"
     done = outside.run(

@@ -95,8 +95,8 @@ def test_one_variable_changes_its_container_and_drift_is_mended(
     assert leaked(mended.journal, secret_values) == []
     given = info["credentials"]["mlflow"]
     url = f"https://mlflow.{domain}/api/2.0/mlflow/experiments/get?experiment_id=0"
-    assert http.get(url, auth=(given["user"], given["password"]), timeout=20).status_code == 200
-    assert http.get(url, timeout=20).status_code == 401
+    assert http.get(url, auth=(given["user"], given["password"]), timeout=60).status_code == 200
+    assert http.get(url, timeout=60).status_code == 401
     assert site.converge().changed == 0
 
 

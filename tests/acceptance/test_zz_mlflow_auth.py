@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import json
 import shlex
-import statistics
 import subprocess
 import sys
 import threading
@@ -179,7 +178,7 @@ def knocking(url: str, ca_file: Any, seen: list[tuple[float, int]]) -> Iterator[
             while not end.wait(0.05):
                 begun, status = time.time(), 0
                 with contextlib.suppress(requests.RequestException):
-                    status = session.get(url, verify=ca_file, timeout=20).status_code
+                    status = session.get(url, verify=ca_file, timeout=60).status_code
                 seen.append((begun, status))
 
     with ThreadPoolExecutor(1) as pool:
@@ -341,79 +340,52 @@ def test_native_drift_is_mended(native: SiteRun, site: Site, api: Api, first: tu
     assert answer.json()["permission"] == "EDIT"
 
 
-# Wrong passwords over eight connections at once; prints how often each status came. To check them all would take more processors than
-# there are, and to refuse them little beside what the tests themselves take.
+# So many wrong passwords, over eight connections at once; prints how often each status came, and how many seconds it took.
 _GUESSER = r"""
-import base64, collections, http.client, json, ssl, sys, threading, time
-host, path, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+import base64, collections, concurrent.futures, http.client, json, ssl, sys, time
+host, path, guesses, links = sys.argv[1], sys.argv[2], int(sys.argv[3]), 8
 context = ssl.create_default_context(cafile="/ca.pem")
-seen, end = collections.Counter(), time.monotonic() + seconds
 def guess(number):
-    link = http.client.HTTPSConnection(host, context=context, timeout=60)
-    count = 0
-    while time.monotonic() < end:
-        count += 1
-        login = base64.b64encode(f"mlflow:a wrong guess {number} {count}".encode()).decode()
+    link, seen = http.client.HTTPSConnection(host, context=context, timeout=120), collections.Counter()
+    for count in range(guesses // links):
+        login = base64.b64encode(f"mlflow:a wrong guess {begun} {number} {count}".encode()).decode()
         link.request("GET", path, headers={"Authorization": "Basic " + login})
         answer = link.getresponse()
         answer.read()
         seen[str(answer.status)] += 1
-        time.sleep(0.05)
-threads = [threading.Thread(target=guess, args=(number,)) for number in range(8)]
-[thread.start() for thread in threads]
-[thread.join() for thread in threads]
-print(json.dumps(seen))
+    return seen
+begun = time.monotonic()
+with concurrent.futures.ThreadPoolExecutor(links) as pool:
+    seen = sum(pool.map(guess, range(links)), collections.Counter())
+print(json.dumps({"seen": seen, "seconds": time.monotonic() - begun}))
 """
 # Of the first, MLflow checks the password in a thread; of the second, where it keeps all others waiting.
 _GUESSED = ("/api/2.0/mlflow/experiments/get?experiment_id=0", "/api/2.0/mlflow-artifacts/artifacts/x")
-GUESSING_SECONDS = 6
+GUESSES = 800
 
 
 @pytest.mark.parametrize("path", _GUESSED)
-def test_who_guesses_does_not_keep_others_waiting(
+def test_of_many_guesses_few_are_checked_and_others_come_in(
     path: str, native: SiteRun, api: Api, outside: Outside, first: tuple[str, str], host: Any, domain: str
 ) -> None:
     name = f"mlflow.{domain}"
     command = docker_inspect(host, "mlflow")["mlflow"]["Config"]["Cmd"]
     (workers,) = (int(word.removeprefix("--workers=")) for word in command if word.startswith("--workers="))
-
-    def waited(seconds: float) -> list[float]:
-        """How long somebody with the password waits for each answer, who asks one after the other."""
-        times = []
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            begun = time.monotonic()
-            assert api.status(first) == 200
-            times.append(time.monotonic() - begun)
-        return times
-
-    def guess(seconds: int) -> Counter[str]:
-        done = outside.run("mlflow", ["python3", "-c", _GUESSER, name, path, str(seconds)], [name], {})
-        assert done.returncode == 0, done.stderr
-        return Counter(json.loads(done.stdout))
-
-    def beside_a_guesser() -> tuple[float, float, int]:
-        """What is waited alone, and while somebody guesses, and how many guesses are refused meanwhile."""
-        alone = statistics.median(waited(3))
-        with ThreadPoolExecutor(1) as pool:
-            guessing = pool.submit(guess, GUESSING_SECONDS)
-            # It takes a moment to begin, and is measured while it goes on.
-            time.sleep(2)
-            beside = waited(GUESSING_SECONDS - 2)
-            seen = guessing.result()
-        assert set(seen) <= {"401", "429"}, seen
-        # Each process checks ten in a minute, however long the guesser takes to start; without the guard all would be checked.
-        assert seen["401"] <= workers * 10, seen
-        return max(alone, statistics.median(waited(3))), statistics.median(beside), seen["429"]
-
-    # The first guesses are checked, and there are as many for each process, and the kernel gives them to which it likes. Ten in a minute
-    # are checked anew, so one or two by each process from one guesser to the next, which take a while to start.
-    wait_until(lambda: (found := guess(3))["429"] > 20 and found["401"] <= workers * 3, 120, "guesses are refused by each process")
-    # Other work of this machine comes and goes; whom a guesser keeps waiting, he keeps waiting each time.
-    measured: list[tuple[float, float, int]] = []
-    while not any(beside < max(3 * alone, 0.15) and refused > 40 for alone, beside, refused in measured):
-        assert len(measured) < 3, measured
-        measured.append(beside_a_guesser())
+    with ThreadPoolExecutor(1) as pool:
+        guessing = pool.submit(outside.run, "mlflow", ["python3", "-c", _GUESSER, name, path, str(GUESSES)], [name], {})
+        answers = Counter[int]()
+        while not guessing.done():
+            answers[api.status(first)] += 1
+    done = guessing.result()
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    seen, seconds = Counter[str](found["seen"]), found["seconds"]
+    print(seen, f"{seconds:.1f} s", answers)
+    assert set(seen) <= {"401", "429"}
+    assert seen.total() == GUESSES
+    # Each process checks ten at once and ten more in a minute. What a check costs does not come into it: docs/decisions/access.md.
+    assert seen["401"] <= workers * (11 + 10 * seconds / 60)
+    assert set(answers) == {200}
 
 
 # --- new passwords for accounts of its own ---------------------------------------------------------------
@@ -477,7 +449,7 @@ def test_rotated_native_accounts_take_the_new_passwords_only(
         assert api.status((user, rotated.now[secret])) == 200, user
         if rotated.before[secret] != rotated.now[secret]:
             # Until then each of the server's processes may still take it.
-            wait_until(lambda user=user, secret=secret: api.status((user, rotated.before[secret])) == 401, CACHE_SECONDS + 5, user)
+            wait_until(lambda user=user, secret=secret: api.status((user, rotated.before[secret])) == 401, CACHE_SECONDS + 60, user)
     role = dataclasses.replace(psql, user="mlflow", database="mlflow", password=rotated.now["mlflow_database_password"])
     assert role("SELECT 1") == "1"
     refused = dataclasses.replace(role, password=rotated.before["mlflow_database_password"]).run("SELECT 1")

@@ -72,7 +72,7 @@ def read(host: Any, domain: str, info: dict[str, Any], routes: list[Route]) -> I
 
     def settled() -> dict[str, Any] | None:
         answer = requests.get(
-            f"https://traefik.{domain}/api/rawdata", auth=(given["user"], given["password"]), verify=info["ca_file"], timeout=20
+            f"https://traefik.{domain}/api/rawdata", auth=(given["user"], given["password"]), verify=info["ca_file"], timeout=60
         )
         found: dict[str, Any] = answer.json()
         return found if "random-0@docker" in {**found["routers"], **found["tcpRouters"]} else None
@@ -83,7 +83,7 @@ def read(host: Any, domain: str, info: dict[str, Any], routes: list[Route]) -> I
         for begin in range(0, len(labels), 500):
             host.check_output(f"cat >>{file} <<'END'\n{''.join(labels[begin : begin + 500])}END")
         host.check_output(f"docker run --detach --name {CONTAINER} --network traefik-network --label-file {file} {image} hbbr -k _")
-        yield wait_until(settled, 30, "the random routes in Traefik")
+        yield wait_until(settled, 60, "the random routes in Traefik")
     finally:
         host.check_output(f"docker rm --force {CONTAINER}; rm -f {file}")
 
@@ -153,7 +153,7 @@ def test_every_request_meets_the_route_that_is_meant_for_it(
         def asked(host: str, path: str) -> tuple[int, str | None]:
             # The certificate is of the domain only; Traefik goes by the name in the request.
             answer = session.get(
-                f"https://{domain}{path}", headers={"Host": host}, verify=info["ca_file"], allow_redirects=False, timeout=20
+                f"https://{domain}{path}", headers={"Host": host}, verify=info["ca_file"], allow_redirects=False, timeout=60
             )
             return answer.status_code, answer.headers.get("Location")
 

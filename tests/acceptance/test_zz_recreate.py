@@ -49,7 +49,7 @@ def kept(
         json={"name": marker},
         auth=(given["user"], given["password"]),
         verify=info["ca_file"],
-        timeout=20,
+        timeout=60,
     )
     assert made.status_code == 200, made.text
     containers = {one["Id"] for one in docker_inspect(host, *SERVICES).values()}
@@ -79,7 +79,7 @@ def test_experiments_are_there(kept: Kept, http: requests.Session, domain: str, 
         f"https://mlflow.{domain}/api/2.0/mlflow/experiments/get-by-name",
         params={"experiment_name": kept.marker},
         auth=(given["user"], given["password"]),
-        timeout=20,
+        timeout=60,
     )
     assert found.json()["experiment"]["experiment_id"] == kept.experiment
 

@@ -112,13 +112,13 @@ def test_reboot_brings_everything_back_with_no_one_logged_in(
     def answers() -> bool:
         try:
             routes = {
-                name: http.get(f"https://{name}{domain}/{path}", timeout=5).status_code
+                name: http.get(f"https://{name}{domain}/{path}", timeout=20).status_code
                 for name, path in (("", ""), ("traefik.", ""), ("minio.", ""), ("minio-api.", "minio/health/ready"))
             }
             given = info["credentials"]["mlflow"]
             auth = (given["user"], given["password"])
             ask = "api/2.0/mlflow/experiments/get?experiment_id=0"
-            routes["mlflow."] = http.get(f"https://mlflow.{domain}/{ask}", auth=auth, timeout=5).status_code
+            routes["mlflow."] = http.get(f"https://mlflow.{domain}/{ask}", auth=auth, timeout=20).status_code
             for port in (5432, 21115, 21116, 21117):
                 socket.create_connection((info["address"], port), timeout=5).close()
         except (requests.RequestException, OSError):

@@ -291,7 +291,7 @@ class TestFromOlderImages:
         backups = "opengeoai-backup list --json"
         wait_until(lambda: f"system={system}" in host.check_output(backups), 120, "there is a backup of the new cluster", pause=2)
         # The backup counts first, and only then is nothing left to be adopted.
-        wait_until(lambda: not host.file("/var/lib/opengeoai-backup/adopt").exists, 30, "it is not asked for any more")
+        wait_until(lambda: not host.file("/var/lib/opengeoai-backup/adopt").exists, 60, "it is not asked for any more")
         host.check_output("opengeoai-backup verify")
 
     def test_a_second_run_only_removes_the_old_cluster_it_is_told_to(self, site: Site, host: Any) -> None:
