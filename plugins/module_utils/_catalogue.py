@@ -149,8 +149,8 @@ def _routes(services: t.Sequence[Specification]) -> list[dict[str, t.Any]]:
 
 def _credentials(given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Credentials as the tool reads them; a login for the proxy has more keys."""
-    users = [{key: login[key] for key in ("user", "secret")} for login in given.get("users") or ()]
-    return {**given, "users": users} if users else {key: value for key, value in given.items() if key != "users"}
+    users = [{key: login[key] for key in ("user", "secret")} for login in given["users"]]
+    return {key: value for key, value in {**given, "users": users}.items() if value}
 
 
 def _manifest(services: t.Sequence[Specification]) -> dict[str, t.Any]:
@@ -188,7 +188,7 @@ def _web_passwords(service: Specification) -> list[str]:
     """Secrets with which people log in on a web page: at the proxy, or at the service itself, which its credentials tell."""
     at_the_proxy = [login["secret"] for route in service["routes"] for login in logins_of(route)]
     told = service["credentials"] if any(route["protocol"] == "http" for route in service["routes"]) else None
-    return [*at_the_proxy, *(login["secret"] for login in (told, *(told.get("users") or ())))] if told else at_the_proxy
+    return [*at_the_proxy, *(login["secret"] for login in (told, *told["users"]))] if told else at_the_proxy
 
 
 def _secret_groups(services: t.Sequence[Specification]) -> dict[str, list[str]]:

@@ -147,6 +147,7 @@ def _secrets_used(service: Specification) -> list[tuple[str, str]]:
         *((f"buckets[{index}].secret", one["secret"]) for index, one in enumerate(service["buckets"])),
         *((f"routes[{index}].basic_auth", login["secret"]) for index, route in enumerate(service["routes"]) for login in logins_of(route)),
         *values_at("", service, "credentials.secret"),
+        *values_at("", service, "credentials.users[].secret"),
     ]
     return [(where.lstrip("."), name) for where, name in given if name is not None]
 

@@ -91,4 +91,4 @@ def middlewares_problem(what: str, value: t.Any) -> str | None:
     return None
 
 
-__all__ = ("RATE_KEYS", "everyone", "middlewares_problem", "networks_problem", "rate_problem")
+__all__ = ("RATE_KEYS", "TCP_RATE_KEYS", "everyone", "middlewares_problem", "networks_problem", "rate_problem")

@@ -110,6 +110,7 @@ NESTED_REQUIRED: dict[str, tuple[str, ...]] = {
 HEALTHCHECK_DEFAULTS: Specification = {"interval": 10, "timeout": 5, "retries": 3, "start_period": 60}
 BASIC_AUTH_DEFAULTS: Specification = {"user": None, "secret": None, "rounds": GIVEN_ROUNDS, "users": [], "remove_header": True}
 LOGIN_DEFAULTS: Specification = {"user": None, "secret": None, "rounds": GIVEN_ROUNDS}
+CREDENTIALS_DEFAULTS: Specification = {"user": None, "secret": None, "database": None, "users": []}
 # Enough for a page with all that it loads, and little for who tries passwords.
 BASIC_AUTH_RATE_LIMIT: Specification = {"average": 10, "burst": 100, "period": "1s"}
 
@@ -155,6 +156,10 @@ def _check_route(what: str, route: Specification) -> None:
             raise ValueError(problem)
 
 
+def _logins(what: str, users: t.Sequence[t.Any]) -> list[Specification]:
+    return [_with_defaults(f"{what} users[{number}],", user, LOGIN_DEFAULTS, ("user", "secret")) for number, user in enumerate(users)]
+
+
 def normalise(given: t.Mapping[str, t.Any]) -> Specification:
     """Return the specification with all defaults applied.
 
@@ -177,10 +182,7 @@ def normalise(given: t.Mapping[str, t.Any]) -> Specification:
             route["basic_auth"] = _with_defaults(f"{where} basic_auth,", route["basic_auth"], BASIC_AUTH_DEFAULTS, ("user", "secret"))
             if route["rate_limit"] is None:
                 route["rate_limit"] = dict(BASIC_AUTH_RATE_LIMIT)
-            route["basic_auth"]["users"] = [
-                _with_defaults(f"{where} basic_auth, users[{number}],", login, LOGIN_DEFAULTS, ("user", "secret"))
-                for number, login in enumerate(route["basic_auth"]["users"])
-            ]
+            route["basic_auth"]["users"] = _logins(f"{where} basic_auth,", route["basic_auth"]["users"])
     for index, file in enumerate(specification["files"]):
         if sum(file[source] is not None for source in FILE_SOURCES) != 1:
             raise ValueError(f"{what}, files[{index}], needs exactly one of {', '.join(FILE_SOURCES)}")
@@ -192,6 +194,10 @@ def normalise(given: t.Mapping[str, t.Any]) -> Specification:
         specification["healthcheck"] = _with_defaults(
             f"{what}, healthcheck,", specification["healthcheck"], HEALTHCHECK_DEFAULTS, ("command",)
         )
+    if specification["credentials"]:
+        told = _with_defaults(f"{what}, credentials,", specification["credentials"], CREDENTIALS_DEFAULTS, ("user", "secret"))
+        told["users"] = _logins(f"{what}, credentials,", told["users"])
+        specification["credentials"] = told
     specification["upgrade"] = _with_defaults(f"{what}, upgrade,", specification["upgrade"], UPGRADE_DEFAULTS, ())
     return specification
 
@@ -216,8 +222,10 @@ def owner_of(specification: Specification) -> tuple[str, str]:
 __all__ = (
     "BASIC_AUTH_DEFAULTS",
     "BASIC_AUTH_RATE_LIMIT",
+    "CREDENTIALS_DEFAULTS",
     "DEFAULTS",
     "HEALTHCHECK_DEFAULTS",
+    "LOGIN_DEFAULTS",
     "NESTED_DEFAULTS",
     "UPGRADE_DEFAULTS",
     "Specification",

@@ -23,6 +23,7 @@ import yaml
 from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import catalogue
 from ansible_collections.opengeoai.hub.plugins.module_utils._docker_container import docker_container_arguments
 from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import image_reference
+from ansible_collections.opengeoai.hub.plugins.module_utils._networks import RATE_KEYS, TCP_RATE_KEYS
 from ansible_collections.opengeoai.hub.plugins.module_utils._specification import DEFAULTS, NESTED_DEFAULTS
 from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import command_variables, known_variables
 
@@ -200,6 +201,12 @@ def test_the_variables_of_all_playbooks_are_known() -> None:
     known = {*known_variables(), *command_variables()}
     assert {name for name in read if not name.startswith("upgrade_") or name in known} - known == set()
     assert command_variables() <= read
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_rate_limit_has_the_keys_that_are_taken(role: str) -> None:
+    limits = {name: set(option.get("options", ())) for name, option in options(role).items() if name.endswith("_rate_limit")}
+    assert limits == {name: set(TCP_RATE_KEYS if role == "postgres" else RATE_KEYS) for name in limits}
 
 
 @pytest.mark.parametrize("role", ROLES)

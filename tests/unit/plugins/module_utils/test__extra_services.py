@@ -168,6 +168,25 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         f"{HERE}.credentials.secret is 'key', which is no secret of the service: add {{name: key}} to its 'secrets'",
     ),
     (
+        {
+            "secrets": SECRETS,
+            "credentials": {"user": "me", "secret": "maps_password", "users": [{"user": "you", "secret": "key"}]},
+        },
+        f"{HERE}.credentials.users[0].secret is 'key', which is no secret of the service: add {{name: key}} to its 'secrets'",
+    ),
+    (
+        {"credentials": {"user": "me"}},
+        f"{HERE}: the specification of service 'maps', credentials, lacks the key 'secret'",
+    ),
+    (
+        {"credentials": {"user": "me", "secret": "key", "users": [{"user": "you"}]}},
+        f"{HERE}: the specification of service 'maps', credentials, users[0], lacks the key 'secret'",
+    ),
+    (
+        {"credentials": {"user": "me", "password": "key"}},
+        f"{HERE}: the specification of service 'maps', credentials, has the unknown key 'password'; known are database, secret, user, users",
+    ),
+    (
         {"backup": {"maps": "/srv/maps"}},
         f"{HERE}.backup.maps is '/srv/maps', which is none of its 'directories': add it there, or leave it out",
     ),

@@ -13,10 +13,13 @@ import pytest
 import yaml
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._extra_services import NETWORKS
+from ansible_collections.opengeoai.hub.plugins.module_utils._networks import RATE_KEYS, TCP_RATE_KEYS
 from ansible_collections.opengeoai.hub.plugins.module_utils._specification import (
     BASIC_AUTH_DEFAULTS,
+    CREDENTIALS_DEFAULTS,
     DEFAULTS,
     HEALTHCHECK_DEFAULTS,
+    LOGIN_DEFAULTS,
     NESTED_DEFAULTS,
     UPGRADE_DEFAULTS,
     enabled,
@@ -231,7 +234,11 @@ def test_every_key_is_documented() -> None:
     assert set(options) == {*DEFAULTS, "name", "image"} - {"role"}
     inner = {**NESTED_DEFAULTS, "healthcheck": {"command": None, **HEALTHCHECK_DEFAULTS}, "upgrade": UPGRADE_DEFAULTS}
     assert {key: set(options[key]["options"]) for key in inner} == {key: set(keys) for key, keys in inner.items()}
-    assert set(options["routes"]["options"]["basic_auth"]["options"]) == set(BASIC_AUTH_DEFAULTS)
+    route = options["routes"]["options"]
+    assert set(route["basic_auth"]["options"]) == set(BASIC_AUTH_DEFAULTS)
+    assert set(route["basic_auth"]["options"]["users"]["options"]) == set(LOGIN_DEFAULTS)
+    assert set(route["rate_limit"]["options"]) == {*RATE_KEYS, *TCP_RATE_KEYS}
+    assert set(options["credentials"]["options"]) == set(CREDENTIALS_DEFAULTS)
     assert tuple(options["networks"]["choices"]) == NETWORKS
 
 
