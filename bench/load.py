@@ -147,8 +147,8 @@ def transfers(megabytes: int) -> dict[str, float]:
 
 def objects(settings: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, float]:
     """The object store's own API."""
-    import boto3  # type: ignore[import-untyped]
-    from botocore.config import Config  # type: ignore[import-untyped]
+    import boto3
+    from botocore.config import Config
 
     client = boto3.client(
         "s3",

@@ -119,8 +119,8 @@ with urllib.request.urlopen(request, context=ssl.create_default_context(cafile="
 
 def listed(info: dict[str, Any]) -> list[str]:
     """The addresses of containers, without that of the tests, which the engine has taken from the same range."""
-    own = ipaddress.ip_network(own_address(info["address"]))
-    return [str(network) for network in ipaddress.ip_network(CLIENT_RANGE).address_exclude(own)]
+    own = ipaddress.IPv4Network(own_address(info["address"]))
+    return [str(network) for network in ipaddress.IPv4Network(CLIENT_RANGE).address_exclude(own)]
 
 
 def choice(networks: list[str], balancer: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import requests
+from requests.auth import HTTPBasicAuth
 
 from .scan import Scan
 from .support import Outside, Psql, Site, SiteRun, client_environment
@@ -96,10 +97,14 @@ def test_user_is_told_them_as_they_are(odd: SiteRun, info: dict[str, Any]) -> No
 def test_a_browser_logs_in(odd: SiteRun, http: requests.Session, domain: str, service: str, path: str) -> None:
     user, password = USERS[f"{service}_user"], PASSWORDS[f"{service}_password"]
     url = f"https://{service}.{domain}{path}"
-    # Browsers send UTF-8.
-    assert http.get(url, auth=(user.encode(), password.encode()), timeout=60).status_code == 200
-    assert http.get(url, auth=(user.encode(), password[:-1].encode()), timeout=60).status_code == 401
-    assert http.get(url, auth=(user[:-1].encode(), password.encode()), timeout=60).status_code == 401
+
+    def status(user: str, password: str) -> int:
+        # Browsers send UTF-8.
+        return http.get(url, auth=HTTPBasicAuth(user.encode(), password.encode()), timeout=60).status_code
+
+    assert status(user, password) == 200
+    assert status(user, password[:-1]) == 401
+    assert status(user[:-1], password) == 401
 
 
 def test_the_client_of_mlflow_works(odd: SiteRun, outside: Outside, domain: str, superuser: Callable[..., str]) -> None:

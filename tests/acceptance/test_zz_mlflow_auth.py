@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import shlex
 import subprocess
@@ -445,11 +446,14 @@ def test_rotation_of_native_accounts_is_of_all_of_mlflows_and_nothing_else(rotat
 def test_rotated_native_accounts_take_the_new_passwords_only(
     rotated: Rotation, api: Api, first: tuple[str, str], psql: Psql, domain: str, info: dict[str, Any]
 ) -> None:
+    def turned_away(login: tuple[str, str]) -> bool:
+        return api.status(login) == 401
+
     for user, secret in ((first[0], "mlflow_password"), ("alice", "mlflow_user_alice_password"), (BOB["name"], "mlflow_user_bob_password")):
         assert api.status((user, rotated.now[secret])) == 200, user
         if rotated.before[secret] != rotated.now[secret]:
             # Until then each of the server's processes may still take it.
-            wait_until(lambda user=user, secret=secret: api.status((user, rotated.before[secret])) == 401, CACHE_SECONDS + 60, user)
+            wait_until(functools.partial(turned_away, (user, rotated.before[secret])), CACHE_SECONDS + 60, user)
     role = dataclasses.replace(psql, user="mlflow", database="mlflow", password=rotated.now["mlflow_database_password"])
     assert role("SELECT 1") == "1"
     refused = dataclasses.replace(role, password=rotated.before["mlflow_database_password"]).run("SELECT 1")

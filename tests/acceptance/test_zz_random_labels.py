@@ -36,7 +36,7 @@ def a_route(number: int, dice: random.Random) -> Route:
     route: Route = {"name": name, "hosts": hosts, "port": dice.randint(1, 65535)}
     route["allowed_networks"] = dice.choice([[], [], EVERYBODY, NOBODY])
     if tcp:
-        limit = {"connections": dice.randint(1, 1000)}
+        limit: dict[str, Any] = {"connections": dice.randint(1, 1000)}
         route.update(protocol="tcp", entrypoint="postgres", tls_options=dice.choice([None, "postgres@file"]))
     else:
         limit = {"average": dice.randint(1, 1000), "burst": dice.randint(10, 1000), "period": dice.choice(["1s", "2m0s"])}
@@ -92,7 +92,7 @@ def middlewares_of(route: Route) -> list[str]:
     """Their names, in the order in which a request has to meet them."""
     guards = [f"{route['name']}-networks"] * bool(route["allowed_networks"]) + [f"{route['name']}-rate"] * bool(route["rate_limit"])
     own = [f"{name}@docker" for name in [*guards, *route.get("middleware_definitions", {})]]
-    return ["security-headers@file"] * route.get("security_headers", False) + own + route.get("middlewares", [])
+    return [*["security-headers@file"] * route.get("security_headers", False), *own, *route.get("middlewares", [])]
 
 
 def lowered(value: Any) -> Any:

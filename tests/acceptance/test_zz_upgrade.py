@@ -129,7 +129,7 @@ def shown(host: Any) -> dict[str, tuple[str, str]]:
 def leftovers(host: Any) -> str:
     """What an upgrade must not leave behind."""
     names = host.check_output("docker ps --all --format '{{.Names}}'").split()
-    files = host.check_output(
+    files: str = host.check_output(
         'sh -c \'find /var/lib/opengeoai /etc/opengeoai -name upgrade.json -o -name "*.before-upgrade" -o -name "*.copying"'
         ' -o -name "*.failed" -o -name "*.new" -o -name "*.sockets"\''
     )
@@ -145,10 +145,10 @@ def assert_as_before(host: Any, before: dict[str, tuple[str, str]]) -> None:
 
 def seconds_of_failure(host: Any, service: str, since: str) -> float:
     """From the first end of a broken container to now, when its predecessor is well again."""
-    now = host.check_output("date +%s.%N")
+    now: str = host.check_output("date +%s.%N")
     command = f"docker events --since {since} --until {now} --filter type=container --filter event=die --format '{{{{json .}}}}'"
     events = [json.loads(line) for line in host.check_output(command).splitlines()]
-    known = [(one["Actor"]["Attributes"]["name"], one["Actor"]["Attributes"]["exitCode"], one["timeNano"] / 1e9) for one in events]
+    known = [(one["Actor"]["Attributes"]["name"], one["Actor"]["Attributes"]["exitCode"], float(one["timeNano"]) / 1e9) for one in events]
     # MLflow's migration is the first that fails.
     return float(now) - min(at for name, code, at in known if (name.removesuffix(".migration"), code) == (service, EXIT_CODE))
 

@@ -37,7 +37,7 @@ def start(directory: Path, *lanes: str) -> subprocess.Popen[str]:
     program.chmod(0o755)
     environment = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "HEARTBEAT": "0.2"}
     # What runs in the background of a script is born deaf to SIGINT, and so would be its children; bash cannot change that.
-    program_and_lanes = ["env", "--default-signal=INT", LANES, *lanes]
+    program_and_lanes = ["env", "--default-signal=INT", str(LANES), *lanes]
     return subprocess.Popen(program_and_lanes, cwd=directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

@@ -17,7 +17,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._bundle import write
 from ansible_collections.opengeoai.hub.plugins.modules.bundle_archive import pack
 
 HOST = {"distribution": "debian 13", "architecture": "amd64"}
-IMAGES = [{"reference": name, "id": name, "layers": [], "digests": []} for name in ("one:1", "two:2")]
+IMAGES: list[dict[str, Any]] = [{"reference": name, "id": name, "layers": [], "digests": []} for name in ("one:1", "two:2")]
 
 
 def check(path: Path, **more: Any) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def test_nothing_adds_up_to_nothing() -> None:
             *("database_roles", "buckets"),
         )
     }
-    manifest = {"services": [], "routes": [], "urls": {}, "credentials": {}, "public_files": {}}
+    manifest: dict[str, Any] = {"services": [], "routes": [], "urls": {}, "credentials": {}, "public_files": {}}
     kept = [
         {"name": "stack_digest_key", "length": 64, "type": "hex"},
         # Older backups are read with the former one.

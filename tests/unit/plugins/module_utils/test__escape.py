@@ -30,7 +30,8 @@ def test_pgpass_field_refuses(value: str) -> None:
 
 
 def fields_as_libpq_reads_them(line: str) -> list[str]:
-    fields, current, escaped = [], "", False
+    fields: list[str] = []
+    current, escaped = "", False
     for char in line:
         if escaped or char not in "\\:":
             current, escaped = current + char, False

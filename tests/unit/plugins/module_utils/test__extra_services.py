@@ -184,7 +184,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"credentials": {"user": "me", "password": "key"}},
-        f"{HERE}: the specification of service 'maps', credentials, has the unknown key 'password'; known are database, secret, user, users",
+        f"{HERE}: the specification of service 'maps', credentials, has the unknown key 'password'; "
+        "known are database, secret, user, users",
     ),
     (
         {"backup": {"maps": "/srv/maps"}},

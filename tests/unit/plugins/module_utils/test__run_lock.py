@@ -78,7 +78,7 @@ def test_a_run_goes_on_holding_and_gives_a_sign_of_life_by_it(path: str) -> None
     assert parse(Path(path).read_text()) == MINE
 
 
-LET_GO: list[tuple[str, Callable[[str], None]]] = [
+LET_GO: list[tuple[str, Callable[[str], object]]] = [
     ("it has let go", lambda path: release(MINE, path)),
     ("it has been silent for too long", lambda path: silent_for(path, LEASE + 1)),
     ("somebody has removed the file", lambda path: Path(path).unlink()),
@@ -88,7 +88,7 @@ LET_GO: list[tuple[str, Callable[[str], None]]] = [
 
 
 @pytest.mark.parametrize(("why", "happens"), LET_GO, ids=[why for why, _ in LET_GO])
-def test_the_second_goes_on_once_the_first_is_over(path: str, why: str, happens: Callable[[str], None]) -> None:
+def test_the_second_goes_on_once_the_first_is_over(path: str, why: str, happens: Callable[[str], object]) -> None:
     hold(MINE, path=path)
     happens(path)
     assert hold(OTHER, path=path) is None

@@ -25,7 +25,7 @@ class Engine:
     """What `docker` says of two containers of one image."""
 
     def __init__(self) -> None:
-        self.containers = {
+        self.containers: dict[str, dict[str, Any]] = {
             name: {
                 "Id": f"id of {name}",
                 "Name": f"/{name}",

@@ -527,6 +527,9 @@ def test_the_least_number(variable: str, least: int, example: str) -> None:
     assert single_problems({variable: refused}) == [message]
 
 
+NO_HOURS: list[Any] = ["a day", -1, True, None, "", "1.", "12 h", []]
+
+
 @pytest.mark.parametrize(
     ("given", "refused"),
     [
@@ -542,7 +545,7 @@ def test_the_least_number(variable: str, least: int, example: str) -> None:
                 {"upgrade_max_backup_hours": hours},
                 [f"upgrade_max_backup_hours is {hours!r}: write a number of hours of 0 or more, such as 24"],
             )
-            for hours in ("a day", -1, True, None, "", "1.", "12 h", [])
+            for hours in NO_HOURS
         ),
         *(
             ({"upgrade_without_backup": without}, [f"upgrade_without_backup is {without!r}: write true or false"])

@@ -419,7 +419,7 @@ def run_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Which run holds the host: as `run_lock` beside the package tells it."""
     note = tmp_path / "run.json"
     for function in (_run_lock.hold, _run_lock.release, _run_lock.holding.__wrapped__):  # type: ignore[attr-defined]
-        monkeypatch.setattr(function, "__defaults__", (*function.__defaults__[:-1], str(note)))
+        monkeypatch.setattr(function, "__defaults__", (*(function.__defaults__ or ())[:-1], str(note)))
     monkeypatch.setitem(sys.modules, "run_lock", _run_lock)
     return note
 

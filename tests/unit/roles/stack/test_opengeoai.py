@@ -365,6 +365,12 @@ class FakeEngine:
             self.started.pop(name, None)
         return {}
 
+    def call(self, *arguments: str, timeout: float = 0) -> tuple[int, str]:
+        raise AssertionError(f"whoever starts and stops asks for nothing else: {arguments}")
+
+    def memory(self, names: Sequence[str]) -> dict[str, str]:
+        raise AssertionError(f"whoever starts and stops does not measure: {names}")
+
 
 STARTING = {"Status": "running", "Health": health("starting")}
 HEALTHY = {"Status": "running", "Health": health("healthy", (0, "ok"))}
@@ -936,7 +942,7 @@ def test_backup_warnings(text: str | None, expected: str | None, tmp_path: Path)
     path = tmp_path / "last.json"
     if text is not None:
         path.write_text(text)
-    report = {"disks": [], "routes": [], "backup": status.last_backup(str(path), NOW)}
+    report: dict[str, Any] = {"disks": [], "routes": [], "backup": status.last_backup(str(path), NOW)}
     warnings = status.judge_warnings(report, {"backup_hours": 26}, NOW)
     assert warnings == ([expected.format(path=path)] if expected else [])
 
@@ -1061,7 +1067,7 @@ def test_commands_that_must_not_meet_a_playbook(words: list[str], expected: bool
 def run_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The library that is shipped, with its file in another place."""
     for function in (_run_lock.hold, _run_lock.release, _run_lock.holding.__wrapped__):  # type: ignore[attr-defined]
-        monkeypatch.setattr(function, "__defaults__", (*function.__defaults__[:-1], str(tmp_path / "run.json")))
+        monkeypatch.setattr(function, "__defaults__", (*(function.__defaults__ or ())[:-1], str(tmp_path / "run.json")))
     monkeypatch.setitem(sys.modules, "run_lock", _run_lock)
     return _run_lock
 
@@ -1072,7 +1078,12 @@ def test_the_tool_gives_way_to_a_playbook(
     config = tmp_path / "stack.json"
     config.write_text('{"domain": "hub.test"}')
     done: list[str] = []
-    monkeypatch.setattr(cli, "run", lambda arguments, _: done.append(arguments.command) or 0)
+
+    def run(arguments: Any, _context: Any) -> int:
+        done.append(arguments.command)
+        return 0
+
+    monkeypatch.setattr(cli, "run", run)
     playbook = run_lock.Run("site.yml", "ann@laptop", "laptop", 41, "100", 1764057600.0)
     run_lock.hold(playbook)
     assert cli.main(["--config", str(config), "stop"]) == context.EXIT_FAILED
