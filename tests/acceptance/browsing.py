@@ -190,7 +190,7 @@ def still(page: Page) -> bytes:
         pictures[:] = [pictures[1], page.screenshot(animations="disabled")]
         return pictures[0] == pictures[1]
 
-    wait_until(rests, 60, "a page at rest", pause=0)
+    wait_until(rests, "a page at rest", pause=0)
     return pictures[1]
 
 

@@ -50,7 +50,7 @@ def kill_containers(*names: str) -> Callable[[Bench], None]:
         found = docker_inspect(bench.host, *names)
         before = {name: one["State"]["StartedAt"] for name, one in found.items()}
         bench.host.check_output("kill -9 " + " ".join(str(one["State"]["Pid"]) for one in found.values()))
-        wait_until(restarted(bench, before, *names), 60, f"{', '.join(names)} come back")
+        wait_until(restarted(bench, before, *names), f"{', '.join(names)} come back")
 
     return strike
 
@@ -160,7 +160,7 @@ def pulling(bench: Bench) -> Iterator[subprocess.Popen[str]]:
     with bench.site.start() as process:
         try:
             pull = "pgrep --full 'docker pull' && ls /var/lib/docker/tmp | grep GetImageBlob"
-            wait_until(lambda: bench.host.run(pull).rc == 0, 60, "the pull has begun", pause=0.1)
+            wait_until(lambda: bench.host.run(pull).rc == 0, "the pull has begun", pause=0.1)
             yield process
         finally:
             if process.poll() is None:
@@ -244,7 +244,7 @@ class Row:
 
 def healthy(bench: Bench, seconds: float) -> None:
     """Wait for that."""
-    wait_until(lambda: not unhealthy(bench.host), seconds, "all services healthy without anybody's help")
+    wait_until(lambda: not unhealthy(bench.host), "all services healthy without anybody's help", seconds)
 
 
 def settled(bench: Bench) -> SiteRun:

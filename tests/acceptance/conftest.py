@@ -228,7 +228,7 @@ def _settled(host: Any, _patience: list[float]) -> None:
     """Each test begins with everything healthy, so that one that failed does not drag the others with it."""
     seconds = _patience[0]
     _patience[0] = 5.0
-    wait_until(lambda: not unhealthy(host), seconds, "all services healthy before the test")
+    wait_until(lambda: not unhealthy(host), "all services healthy before the test", seconds)
     _patience[0] = seconds
 
 

@@ -42,7 +42,7 @@ def test_the_stack_is_reached_by_ipv4_only(vm: str, host: Any) -> None:
             shown = host.check_output("ip -6 -oneline address show dev eth0 scope link -tentative")
             return str(shown.split()[3].partition("/")[0]) if shown else ""
 
-        link_local = wait_until(address, 60, "the machine has an address of its link")
+        link_local = wait_until(address, "the machine has an address of its link")
 
         def is_open(port: int) -> bool:
             with socket.socket(socket.AF_INET6) as link:

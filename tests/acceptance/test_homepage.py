@@ -70,10 +70,10 @@ def test_state_is_live(http: requests.Session, domain: str, host: Any) -> None:
     assert status() == "running"
     host.check_output("docker stop --time 10 hbbs")
     try:
-        wait_until(lambda: status().startswith("exited"), 60, "the tile of a stopped container says so")
+        wait_until(lambda: status().startswith("exited"), "the tile of a stopped container says so")
     finally:
         host.check_output("docker start hbbs")
-    wait_until(lambda: status() == "running", 60, "the tile of a started container says so")
+    wait_until(lambda: status() == "running", "the tile of a started container says so")
 
 
 @pytest.mark.parametrize("title", ["Traefik", "MLflow", "MinIO"])

@@ -57,7 +57,7 @@ def loaded(domain: str, info: dict[str, Any]) -> dict[str, Any]:
         return found if all(set(ROUTERS[protocol]) <= set(routers(found, protocol)) for protocol in ROUTERS) else None
 
     # Traefik follows the engine with a delay, and an earlier test may have restarted a container just now.
-    result: dict[str, Any] = wait_until(settled, 60, "all routers in Traefik")
+    result: dict[str, Any] = wait_until(settled, "all routers in Traefik")
     return result
 
 

@@ -57,7 +57,7 @@ def test_no_stranger_says_who_he_is(info: dict[str, Any], domain: str, http: req
         answer = http.get(f"https://{name}/acceptance", auth=(given["user"], given["password"]), timeout=60)
         return answer.status_code == 200 and "X-Forwarded-For" in answer.text
 
-    wait_until(ready, 60, "Traefik sees the echo")
+    wait_until(ready, "Traefik sees the echo")
     own, headers = received(info, name, lines)
     assert [header for header in headers if SPOOFED in header[1]] == []
     # What a program goes by names the true client, once.
@@ -122,7 +122,7 @@ def test_guesses_are_few(info: dict[str, Any], domain: str, http: requests.Sessi
             return http.post(url, json=keys, timeout=60).status_code == 204
         return http.get(url, auth=(given["user"], given["password"]), timeout=60).status_code == 200
 
-    wait_until(let_in, 60, "a right password")
+    wait_until(let_in, "a right password")
     # And the tests after this one have their allowance again.
     time.sleep(burst / average)
 

@@ -190,11 +190,11 @@ def test_container_is_exposed_only_if_it_asks(host: Any, api: Callable[[str], An
         host.check_output(f"{run} --name acceptance-silent {silent} {image} 300")
         asking = labels.replace("NAME", "asking")
         host.check_output(f"{run} --name acceptance-asking --label traefik.enable=true {asking} {image} 300")
-        wait_until(lambda: "acceptance-asking@docker" in routers(), 60, "Traefik sees a container that asks")
+        wait_until(lambda: "acceptance-asking@docker" in routers(), "Traefik sees a container that asks")
         assert not {name for name in routers() if "silent" in name}
     finally:
         host.check_output("docker rm --force acceptance-silent acceptance-asking")
-    wait_until(lambda: not {name for name in routers() if "acceptance" in name}, 60, "Traefik forgets a container that is gone")
+    wait_until(lambda: not {name for name in routers() if "acceptance" in name}, "Traefik forgets a container that is gone")
 
 
 def test_only_the_socket_proxy_holds_the_socket(host: Any) -> None:

@@ -206,7 +206,7 @@ def before(host: Any, info: dict[str, Any], foreign: None) -> dict[str, Any]:
     def all_open() -> set[int]:
         return reached(info["address"], PORTS)
 
-    wait_until(lambda: all_open() == set(PORTS), 60, "all ports are open before", 1)
+    wait_until(lambda: all_open() == set(PORTS), "all ports are open before", pause=1)
     return {"neighbour": past_the_published_ports(host, info["address"])}
 
 
@@ -323,10 +323,10 @@ def test_one_address_has_few_connections_to_postgres(host: Any, psql: Psql, outs
     assert psql("SELECT 42") == "42"
     try:
         define(host, 2)
-        wait_until(lambda: crowd(outside, domain, 4) == 2, 60, "a further middleware's own limit is in force")
+        wait_until(lambda: crowd(outside, domain, 4) == 2, "a further middleware's own limit is in force")
     finally:
         define(host, 100)
-    wait_until(lambda: crowd(outside, domain, 10) == 4, 60, "only the limit of the route is in force")
+    wait_until(lambda: crowd(outside, domain, 10) == 4, "only the limit of the route is in force")
 
 
 def seen_by_the_service(outside: Outside, url: str, names: Sequence[str], headers: dict[str, str]) -> tuple[str, dict[str, str]]:
@@ -348,7 +348,7 @@ def test_a_trusted_balancer_hands_on_who_the_client_is(
     def ready() -> bool:
         return outside.run("mlflow", ["python3", "-c", _ASK, f"https://{name}/acceptance", "{}"], [name], {}).returncode == 0
 
-    wait_until(ready, 60, "Traefik sees the echo")
+    wait_until(ready, "Traefik sees the echo")
     # By the PROXY protocol: lists and services see the client, and it cannot say that it is another.
     own, seen = seen_by_the_service(through, f"https://{name}:10443/acceptance", [name], claim)
     assert own != balancer
@@ -407,12 +407,12 @@ def test_firewall_guards_the_published_ports(host: Any, outside: Outside, before
 @pytest.mark.usefixtures("chosen")
 def test_firewall_outlives_the_engine(host: Any, outside: Outside) -> None:
     host.check_output("systemctl restart docker")
-    wait_until(lambda: not unhealthy(host), 60, "all services healthy")
+    wait_until(lambda: not unhealthy(host), "all services healthy")
     assert_guarded(host, outside)
     # Somebody has flushed the rules: the next start of the engine puts them back, before anything is published.
     host.check_output("iptables -F DOCKER-USER && iptables -F OPENGEOAI && iptables -X OPENGEOAI")
     host.check_output("systemctl restart docker")
-    wait_until(lambda: not unhealthy(host), 60, "all services healthy")
+    wait_until(lambda: not unhealthy(host), "all services healthy")
     assert_guarded(host, outside)
 
 
@@ -421,14 +421,14 @@ def test_firewall_is_there_after_a_power_loss(vm: str, host: Any, outside: Outsi
     docker("kill", "--signal", "KILL", container_name(vm))
     docker("start", container_name(vm))
     wait_for_ssh(vm)
-    wait_until(lambda: host.run("docker ps").rc == 0 and not unhealthy(host), 180, "all services healthy")
+    wait_until(lambda: host.run("docker ps").rc == 0 and not unhealthy(host), "all services healthy", 180)
     assert_guarded(host, outside)
 
 
 @pytest.mark.usefixtures("chosen")
 def test_firewall_is_there_after_an_orderly_reboot(vm: str, host: Any, outside: Outside) -> None:
     lab_machine.reboot(vm)
-    wait_until(lambda: host.run("docker ps").rc == 0 and not unhealthy(host), 180, "all services healthy")
+    wait_until(lambda: host.run("docker ps").rc == 0 and not unhealthy(host), "all services healthy", 180)
     assert_guarded(host, outside)
 
 

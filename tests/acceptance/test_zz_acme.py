@@ -154,7 +154,7 @@ def test_certificates_are_renewed(host: Any, info: dict[str, Any], domain: str, 
         now = serials(served(info, domain, short_lived.issuer_ca_file))
         return all(now[name] != before[name] for name in before)
 
-    wait_until(renewed, 150, "every certificate is another one", pause=5)
+    wait_until(renewed, "every certificate is another one", 150, pause=5)
     assert running_since(host) == since
 
 

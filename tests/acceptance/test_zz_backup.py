@@ -91,7 +91,7 @@ def _first(host: Any, outside: Outside, domain: str, info: dict[str, Any]) -> No
     with client(info["ca_file"]) as session:
         session.auth = ("reader", host.check_output(f"cat {SECRETS_DIR}/notes_password"))
         assert session.put(f"https://notes.{domain}/notes", data=NOTE, timeout=60).json() == KEPT
-    wait_until(lambda: last_backup(host).get("ok") is True, 120, "there is a first backup")
+    wait_until(lambda: last_backup(host).get("ok") is True, "there is a first backup", 120)
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def test_s3(host: Any) -> None:
     host.check_output('printf %s \'{"AWS_ACCESS_KEY_ID": "trial", "AWS_SECRET_ACCESS_KEY": "another"}\' > /run/s3-bad.json')
     place = "s3:http://127.0.0.1:9555/backup"
     try:
-        wait_until(lambda: host.run("curl -fs http://127.0.0.1:9555/minio/health/ready").rc == 0, 60, "the server is ready")
+        wait_until(lambda: host.run("curl -fs http://127.0.0.1:9555/minio/health/ready").rc == 0, "the server is ready")
         host.check_output("docker exec acceptance-s3 mkdir /data/backup")
         with other_repository(host, repository=place, s3_credentials="/run/s3.json") as config:
             host.check_output(f"opengeoai-backup {config} full")
@@ -190,7 +190,7 @@ def test_locks_of_processes_that_are_gone_do_not_matter_and_others_are_said(host
         # A backup from elsewhere that goes on, which nobody may take for one that is gone.
         foreign = f"RESTIC_PASSWORD_FILE={SECRETS_DIR}/backup_password restic --repo /var/backups/trial backup --host elsewhere --stdin"
         host.check_output(f"systemd-run --collect --unit=acceptance-lock sh -c 'sleep 600 | {foreign}'")
-        wait_until(lambda: host.check_output(f"ls {lock}") != "", 60, "it has its lock")
+        wait_until(lambda: host.check_output(f"ls {lock}") != "", "it has its lock")
         failed = host.run(f"opengeoai-backup {config} full")
         assert failed.rc == 1
         assert "somebody else has locked it: wait for them" in failed.stderr
@@ -333,7 +333,7 @@ def test_a_restore_that_is_ended_is_taken_back(vm: str, host: Any, psql: Psql) -
                 assert "a restore is at work, or was interrupted" in held
                 # As a boot does it.
                 host.check_output("systemctl restart opengeoai-stack.service")
-            wait_until(lambda: not unhealthy(host), 120, "the hub is back")
+            wait_until(lambda: not unhealthy(host), "the hub is back", 120)
             assert "after the backup" in psql("SELECT what FROM restored")
             assert host.run(f"ls -d /var/lib/opengeoai/*restor* {STATE}/restor*").stdout == ""
         # And one that comes to its end, of a backup that is not the last.
@@ -373,7 +373,7 @@ def test_back_to_a_moment(vm: str, site: Site, host: Any, psql: Psql, http: requ
     assert {name: http.get(url).text for name, url in objects.items()} == wanted
     assert host.run("docker exec minio ls /tmp/mc").rc != 0
     wait_until(
-        lambda: last_backup(host).get("ok") is True and moment_of(last_backup(host)["snapshot"]) > time.time() - 60, 120, "backups go on"
+        lambda: last_backup(host).get("ok") is True and moment_of(last_backup(host)["snapshot"]) > time.time() - 60, "backups go on", 120
     )
 
 
@@ -412,7 +412,7 @@ def loss(vm: str, host: Any, outside: Outside, info: dict[str, Any], domain: str
 
         thread = threading.Thread(target=collect)
         thread.start()
-        wait_until(lambda: all(len(ones) > 10 for ones in acknowledged.values()), 180, "there is something to lose")
+        wait_until(lambda: all(len(ones) > 10 for ones in acknowledged.values()), "there is something to lose", 180)
         # Longer than from one backup to the next.
         time.sleep(40)
         docker("kill", container_name(vm))
@@ -444,7 +444,7 @@ def loss(vm: str, host: Any, outside: Outside, info: dict[str, Any], domain: str
         variables.touch(mode=0o600)
         variables.write_text(json.dumps({"backup_password": password}))
         site.converge("-e", f"@{variables}")
-        wait_until(lambda: "error" in last_backup(host), 90, "the timer has run")
+        wait_until(lambda: "error" in last_backup(host), "the timer has run", 90)
         refused = last_backup(host)
         done = site.converge("-e", f"@{variables}", "-e", f"restore_confirm={vm}", playbook="playbooks/restore.yml")
         # Brings the copy of the CA back, which went with the old machine.
@@ -494,7 +494,7 @@ def test_secrets_are_the_old_ones(loss: Loss, host: Any) -> None:
 
 def test_all_is_well_and_backed_up_again(loss: Loss, host: Any, site: Site) -> None:
     assert unhealthy(host) == []
-    wait_until(lambda: last_backup(host).get("ok") is True, 120, "backups go on")
+    wait_until(lambda: last_backup(host).get("ok") is True, "backups go on", 120)
     assert moment_of(last_backup(host)["snapshot"]) > loss.killed
     assert "is whole" in host.check_output("opengeoai-backup verify")
     # The password that was given is the one that was restored.

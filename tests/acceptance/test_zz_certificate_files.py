@@ -140,7 +140,7 @@ def test_a_renewed_certificate_is_served_without_a_restart(site: Site, files: Fi
     serial = files.renew(days=20)
     done = site.converge(*files.arguments)
     assert "'CN=hub' expires at " in done.output
-    wait_until(lambda: served(info, files) == {serial}, 60, "the new certificate is served")
+    wait_until(lambda: served(info, files) == {serial}, "the new certificate is served")
     assert docker_inspect(host, "traefik")["traefik"]["State"]["StartedAt"] == before
 
 

@@ -453,7 +453,7 @@ def test_rotated_native_accounts_take_the_new_passwords_only(
         assert api.status((user, rotated.now[secret])) == 200, user
         if rotated.before[secret] != rotated.now[secret]:
             # Until then each of the server's processes may still take it.
-            wait_until(functools.partial(turned_away, (user, rotated.before[secret])), CACHE_SECONDS + 60, user)
+            wait_until(functools.partial(turned_away, (user, rotated.before[secret])), user, CACHE_SECONDS + 60)
     role = dataclasses.replace(psql, user="mlflow", database="mlflow", password=rotated.now["mlflow_database_password"])
     assert role("SELECT 1") == "1"
     refused = dataclasses.replace(role, password=rotated.before["mlflow_database_password"]).run("SELECT 1")
@@ -512,7 +512,7 @@ def test_jobs_are_run_by_the_same_user_and_kept_in_the_database(
         found: dict[str, Any] = api.http.get(jobs + job, timeout=30).json()
         return found
 
-    wait_until(lambda: state()["status"] not in ("PENDING", "RUNNING"), 60, "the job is over")
+    wait_until(lambda: state()["status"] not in ("PENDING", "RUNNING"), "the job is over")
     # It needs a model that judges; how it fails shows that it ran.
     assert "Failed to parse serialized scorer data" in state()["error_message"]
     assert superuser(f"SELECT count(*) FROM jobs WHERE id = '{job}'", "mlflow") == "1"

@@ -24,8 +24,8 @@ def test_workers_end_with_what_they_are_forked_from(host: Any, http: requests.Se
     assert len(before) > 1
     host.check_output(f"kill -KILL {root}")
     # Nobody else would end them: uvicorn can tell no more whether they live, and starts others beside them.
-    wait_until(lambda: before.keys().isdisjoint(forked(host)), 60, "none of them is left")
-    wait_until(lambda: len(forked(host)) == len(before), 60, "there are as many as before")
+    wait_until(lambda: before.keys().isdisjoint(forked(host)), "none of them is left")
+    wait_until(lambda: len(forked(host)) == len(before), "there are as many as before")
     given = info["credentials"]["mlflow"]
     login = (given["user"], given["password"])
-    wait_until(lambda: http.get(f"https://mlflow.{domain}/version", auth=login, timeout=60).status_code == 200, 60, "MLflow answers")
+    wait_until(lambda: http.get(f"https://mlflow.{domain}/version", auth=login, timeout=60).status_code == 200, "MLflow answers")

@@ -83,7 +83,7 @@ def read(host: Any, domain: str, info: dict[str, Any], routes: list[Route]) -> I
         for begin in range(0, len(labels), 500):
             host.check_output(f"cat >>{file} <<'END'\n{''.join(labels[begin : begin + 500])}END")
         host.check_output(f"docker run --detach --name {CONTAINER} --network traefik-network --label-file {file} {image} hbbr -k _")
-        yield wait_until(settled, 60, "the random routes in Traefik")
+        yield wait_until(settled, "the random routes in Traefik")
     finally:
         host.check_output(f"docker rm --force {CONTAINER}; rm -f {file}")
 

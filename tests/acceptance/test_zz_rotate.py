@@ -152,7 +152,7 @@ def rotation(
         staged = staged or json.loads(secret_files(host)["rotation.json"])
         if task == "Run MLflow: Ship the files":
             login = told["mlflow"]["user"], staged["mlflow_password"]
-            wait_until(functools.partial(logs_in, session, domain, login), 60, "the proxy takes the new password")
+            wait_until(functools.partial(logs_in, session, domain, login), "the proxy takes the new password")
             writer.tell(login[1])
     writer.writes(60)
     seen = writer.result()

@@ -97,7 +97,7 @@ def other_store(host: Any, info: dict[str, Any], tmp_path: Path) -> Iterator[Oth
         server = f"{image} server /data --address :{STORE_PORT} --certs-dir /tls"
         with beside_the_hub(host, STORE, f"--volume {place}:/tls:ro --tmpfs /data {given} {server}"):
             store = OtherStore(host, authority)
-            wait_until(lambda: store.run("mb --ignore-existing it/mlflow").rc == 0, 60, "the bucket is there")
+            wait_until(lambda: store.run("mb --ignore-existing it/mlflow").rc == 0, "the bucket is there")
             yield store
 
 
@@ -117,7 +117,7 @@ def other_database(host: Any, info: dict[str, Any], tmp_path: Path) -> Iterator[
         )
         with beside_the_hub(host, DATABASE, server):
             database = OtherDatabase(host, authority)
-            wait_until(lambda: database.run("SELECT 1").rc == 0, 120, "the database is there")
+            wait_until(lambda: database.run("SELECT 1").rc == 0, "the database is there", 120)
             database.ask("CREATE DATABASE accounts")
             yield database
 

@@ -126,11 +126,11 @@ def test_reboot_brings_everything_back_with_no_one_logged_in(
         return routes == {"": 200, "traefik.": 401, "minio.": 200, "minio-api.": 200, "mlflow.": 200}
 
     # Only the services are asked until they answer: nobody logs in.
-    wait_until(answers, BOOT_SECONDS, "all routes answer after a reboot", pause=1)
+    wait_until(answers, "all routes answer after a reboot", BOOT_SECONDS, pause=1)
     seconds = time.monotonic() - begun
     wait_for_ssh(vm)
     rest = max(1.0, BOOT_SECONDS - seconds)
-    wait_until(lambda: not unhealthy(host), rest, "everything is healthy after a reboot")
+    wait_until(lambda: not unhealthy(host), "everything is healthy after a reboot", rest)
     assert host.check_output("cat /proc/sys/kernel/random/boot_id; systemctl show --property=UserspaceTimestamp --value") != boot
-    wait_until(lambda: host.service(UNIT).is_running, rest, "the unit has done its work")
+    wait_until(lambda: host.service(UNIT).is_running, "the unit has done its work", rest)
     assert all(one["RestartCount"] == 0 for one in docker_inspect(host, *SERVICES).values())

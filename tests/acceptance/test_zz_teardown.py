@@ -57,7 +57,7 @@ def test_a_reboot_leaves_alone_what_was_stopped_by_hand(vm: str, site: Site, hos
     docker("restart", "--time", "90", container_name(vm))
     wait_for_ssh(vm)
     assert host.check_output("systemctl show --property=UserspaceTimestamp --value") != boot
-    wait_until(lambda: host.service(UNIT).is_running, 180, "the unit has done its work")
+    wait_until(lambda: host.service(UNIT).is_running, "the unit has done its work", 180)
     assert {name for name, state in states(host).items() if state != "running"} == {"homepage"}
     assert "homepage: left stopped, as it was by hand" in host.check_output(f"journalctl --boot --unit {UNIT} --output cat")
     # Who starts it by other means than the tool has changed their mind, too.

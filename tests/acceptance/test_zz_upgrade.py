@@ -289,9 +289,9 @@ class TestFromOlderImages:
         """WAL of the old one leads nowhere from here, so there has to be a new base; nobody has to ask for it."""
         system = superuser("SELECT system_identifier FROM pg_control_system()")
         backups = "opengeoai-backup list --json"
-        wait_until(lambda: f"system={system}" in host.check_output(backups), 120, "there is a backup of the new cluster", pause=2)
+        wait_until(lambda: f"system={system}" in host.check_output(backups), "there is a backup of the new cluster", 120, pause=2)
         # The backup counts first, and only then is nothing left to be adopted.
-        wait_until(lambda: not host.file("/var/lib/opengeoai-backup/adopt").exists, 60, "it is not asked for any more")
+        wait_until(lambda: not host.file("/var/lib/opengeoai-backup/adopt").exists, "it is not asked for any more")
         host.check_output("opengeoai-backup verify")
 
     def test_a_second_run_only_removes_the_old_cluster_it_is_told_to(self, site: Site, host: Any) -> None:
@@ -321,7 +321,7 @@ class TestPowerLoss:
         interrupt(site, host, next(iter(STEPS)), f"test -e {JOURNAL}", **same("postgres-17", "again"))
         for command in ("kill", "start"):
             subprocess.run([sys.executable, "-m", "lab", command, vm], cwd=ROOT, check=True, capture_output=True, timeout=120)
-        wait_until(lambda: host.run("opengeoai status --quick").rc == 0, 240, "all services healthy after the boot", pause=2)
+        wait_until(lambda: host.run("opengeoai status --quick").rc == 0, "all services healthy after the boot", 240, pause=2)
         assert_as_before(host, before)
         assert psql(QUESTIONS) == answers
 

@@ -92,14 +92,14 @@ def old(host: Any, domain: str, superuser: Callable[..., str]) -> Iterator[dict[
     )
     try:
         host.check_output(f"bash -c {shlex.quote(start)}")
-        wait_until(lambda: host.run(f"docker exec old-minio sh -c {shlex.quote(bucket)}").rc == 0, 60, "the old store")
+        wait_until(lambda: host.run(f"docker exec old-minio sh -c {shlex.quote(bucket)}").rc == 0, "the old store")
         ask = "docker exec --env PGPASSWORD=old-password old-postgres psql --host 127.0.0.1 --user postgres old --set ON_ERROR_STOP=1"
-        wait_until(lambda: host.run(f"{ask} --command 'SELECT 1'").rc == 0, 60, "the old database")
+        wait_until(lambda: host.run(f"{ask} --command 'SELECT 1'").rc == 0, "the old database")
         host.check_output(f"{ask} --command {shlex.quote(maps)}")
         # It may have ended before the database was there.
         host.check_output("docker start old-mlflow")
         health = "import urllib.request as r; r.urlopen('http://localhost:5000/health')"
-        wait_until(lambda: host.run(f"docker exec old-mlflow python3 -c {shlex.quote(health)}").rc == 0, 120, "the old MLflow")
+        wait_until(lambda: host.run(f"docker exec old-mlflow python3 -c {shlex.quote(health)}").rc == 0, "the old MLflow", 120)
         yield json.loads(host.check_output(f"docker exec old-mlflow python3 -c {shlex.quote(LOG)}").splitlines()[-1])
     finally:
         host.run(f"docker rm --force --volumes {' '.join(f'old-{name}' for name in OLD)}; rm -rf {PLACE}")
