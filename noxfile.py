@@ -23,7 +23,7 @@ def ruff(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def types(session: nox.Session) -> None:
-    """Check types: of the collection, of the programs that it puts on hosts, and of the lab."""
+    """Check types: of the collection, of the programs that it puts on hosts, of the lab, the benchmarks and the tests."""
     session.run("mypy", *session.posargs)
 
 

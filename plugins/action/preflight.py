@@ -18,7 +18,11 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._certificate_files i
     certificate_problems,
     certificate_warnings,
 )
-from ansible_collections.opengeoai.hub.plugins.module_utils._extra_services import extra_service_secrets
+from ansible_collections.opengeoai.hub.plugins.module_utils._extra_services import (
+    EXTRA_SERVICES,
+    extra_service_problems,
+    extra_service_secrets,
+)
 from ansible_collections.opengeoai.hub.plugins.module_utils._mlflow_users import user_secrets
 from ansible_collections.opengeoai.hub.plugins.module_utils._rotation import rotation
 from ansible_collections.opengeoai.hub.plugins.module_utils._validation import (
@@ -36,6 +40,7 @@ from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import CO
 STAND_IN_DOMAIN = "stack-domain.invalid"
 # What roles use as a number may be given as text on the command line.
 NUMBERS = frozenset({"int", "float"})
+_JUDGED_INSIDE = ("_rate_limit", "_dns_options")
 
 
 def _type_problem(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> str | None:
@@ -57,11 +62,23 @@ def _ill_typed(options: t.Mapping[str, t.Mapping[str, t.Any]], given: t.Mapping[
 
 
 def has_mappings(option: t.Mapping[str, t.Any], value: t.Any) -> bool:
-    """Whether what should be a list of mappings is one, down to the last. If not, the specification would not say how one is written."""
-    if option.get("elements") != "dict" or not isinstance(value, (list, tuple)):
-        return True
+    """Whether what should be a list of mappings is one, at all depths. If not, the specification would not say how one is written."""
     inner: t.Mapping[str, t.Any] = option.get("options") or {}
-    return all(isinstance(item, t.Mapping) and all(has_mappings(inner[name], item.get(name)) for name in inner) for item in value)
+    if option.get("elements") == "dict" and isinstance(value, (list, tuple)):
+        items = value
+    elif option.get("type") == "dict" and isinstance(value, t.Mapping):
+        items = [value]
+    else:
+        return True
+    return all(isinstance(item, t.Mapping) and all(has_mappings(inner[name], item.get(name)) for name in inner) for item in items)
+
+
+def _judged_here(options: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Mapping[str, t.Any]]:
+    """The options of a role, without what is inside of those whose own check says more of a mistake there than Ansible's does."""
+    return {
+        name: {key: value for key, value in option.items() if key != "options"} if name.endswith(_JUDGED_INSIDE) else option
+        for name, option in options.items()
+    }
 
 
 class ActionModule(ActionBase):
@@ -75,7 +92,9 @@ class ActionModule(ActionBase):
         """Run the action."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
-        roles = [role.removeprefix(COLLECTION) for role in variables["ansible_play_role_names"] if role.startswith(COLLECTION)]
+        # A role that comes twice is judged once.
+        named = dict.fromkeys(variables["ansible_play_role_names"])
+        roles = [role.removeprefix(COLLECTION) for role in named if role.startswith(COLLECTION)]
         first = first_problems(self._values(["stack_domain"], variables))
         if first:
             # Names of hosts are made of it: with one that can be used, what else is wrong can be told too.
@@ -85,7 +104,7 @@ class ActionModule(ActionBase):
         ill_typed: list[str] = []
         values: dict[str, t.Any] = {}
         for role in roles:
-            options = role_options(role)
+            options = _judged_here(role_options(role))
             secrets = [name for name, option in options.items() if option.get("no_log")]
             if unreadable := self._unreadable(secrets, variables):
                 found += unreadable
@@ -93,8 +112,12 @@ class ActionModule(ActionBase):
             given = self._values(options, variables)
             # Roles use what is given and not what the specification would make of it.
             found += [problem for name, value in given.items() if (problem := _type_problem(name, options[name], value))]
+            usable = {name: value for name, value in given.items() if has_mappings(options[name], value)}
+            # Where the check of the user's own services finds something, it says more than their specification.
+            of_services = extra_service_problems(usable.get(EXTRA_SERVICES), given)
+            found += of_services
             validator = ArgumentSpecValidator(options)
-            validated = validator.validate({name: value for name, value in given.items() if has_mappings(options[name], value)})
+            validated = validator.validate({name: value for name, value in usable.items() if name != EXTRA_SERVICES or not of_services})
             found += validated.error_messages
             values.update(given)
             if found:

@@ -37,7 +37,8 @@ RETURN = r"""
 ---
 _value:
   description: >-
-    A mapping with C(secrets) (their names), C(logins) (for basic authentication by the proxy) and C(accounts) (for MLflow itself).
+    A mapping with C(secrets) (their names), C(told) (their credentials, by names of secrets), C(logins) (for basic authentication by the
+    proxy) and C(accounts) (for MLflow itself).
   type: dict
 """
 

@@ -148,9 +148,8 @@ def _routes(services: t.Sequence[Specification]) -> list[dict[str, t.Any]]:
 
 
 def _credentials(given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Credentials as the tool reads them; a login for the proxy has more keys."""
-    users = [{key: login[key] for key in ("user", "secret")} for login in given["users"]]
-    return {key: value for key, value in {**given, "users": users}.items() if value}
+    """Credentials as the tool reads them: without what there is not."""
+    return {key: value for key, value in given.items() if value}
 
 
 def _manifest(services: t.Sequence[Specification]) -> dict[str, t.Any]:

@@ -43,7 +43,7 @@ def user_secrets(users: t.Any) -> list[str]:
 
 
 def mlflow_users(users: t.Sequence[t.Mapping[str, t.Any]], passwords: t.Sequence[t.Any] | None = None) -> dict[str, t.Any]:
-    """Return what the declared users mean for the others: their secrets, logins for the proxy, accounts of MLflow's own.
+    """Return what the declared users mean for the others: their secrets and credentials, logins for the proxy, accounts of its own.
 
     :param users: as in the variable mlflow_users, which preflight has checked.
     :param passwords: for each user the password that was set by a variable; empty where it is generated. None if that is not known.
@@ -58,6 +58,7 @@ def mlflow_users(users: t.Sequence[t.Mapping[str, t.Any]], passwords: t.Sequence
     given = passwords if passwords is not None else [""] * len(users)
     return {
         "secrets": [{"name": secret} for secret in secrets],
+        "told": [{"user": user["name"], "secret": secret} for user, secret in zip(users, secrets, strict=True)],
         "logins": [
             {"user": user["name"], "secret": secret, "rounds": rounds_for(password)}
             for user, secret, password in zip(users, secrets, given, strict=True)

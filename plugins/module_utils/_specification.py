@@ -110,6 +110,7 @@ NESTED_REQUIRED: dict[str, tuple[str, ...]] = {
 HEALTHCHECK_DEFAULTS: Specification = {"interval": 10, "timeout": 5, "retries": 3, "start_period": 60}
 BASIC_AUTH_DEFAULTS: Specification = {"user": None, "secret": None, "rounds": GIVEN_ROUNDS, "users": [], "remove_header": True}
 LOGIN_DEFAULTS: Specification = {"user": None, "secret": None, "rounds": GIVEN_ROUNDS}
+TOLD_DEFAULTS: Specification = {"user": None, "secret": None}
 CREDENTIALS_DEFAULTS: Specification = {"user": None, "secret": None, "database": None, "users": []}
 # Enough for a page with all that it loads, and little for who tries passwords.
 BASIC_AUTH_RATE_LIMIT: Specification = {"average": 10, "burst": 100, "period": "1s"}
@@ -156,8 +157,8 @@ def _check_route(what: str, route: Specification) -> None:
             raise ValueError(problem)
 
 
-def _logins(what: str, users: t.Sequence[t.Any]) -> list[Specification]:
-    return [_with_defaults(f"{what} users[{number}],", user, LOGIN_DEFAULTS, ("user", "secret")) for number, user in enumerate(users)]
+def _logins(what: str, users: t.Sequence[t.Any], defaults: Specification) -> list[Specification]:
+    return [_with_defaults(f"{what} users[{number}],", user, defaults, ("user", "secret")) for number, user in enumerate(users)]
 
 
 def normalise(given: t.Mapping[str, t.Any]) -> Specification:
@@ -182,7 +183,7 @@ def normalise(given: t.Mapping[str, t.Any]) -> Specification:
             route["basic_auth"] = _with_defaults(f"{where} basic_auth,", route["basic_auth"], BASIC_AUTH_DEFAULTS, ("user", "secret"))
             if route["rate_limit"] is None:
                 route["rate_limit"] = dict(BASIC_AUTH_RATE_LIMIT)
-            route["basic_auth"]["users"] = _logins(f"{where} basic_auth,", route["basic_auth"]["users"])
+            route["basic_auth"]["users"] = _logins(f"{where} basic_auth,", route["basic_auth"]["users"], LOGIN_DEFAULTS)
     for index, file in enumerate(specification["files"]):
         if sum(file[source] is not None for source in FILE_SOURCES) != 1:
             raise ValueError(f"{what}, files[{index}], needs exactly one of {', '.join(FILE_SOURCES)}")
@@ -194,9 +195,9 @@ def normalise(given: t.Mapping[str, t.Any]) -> Specification:
         specification["healthcheck"] = _with_defaults(
             f"{what}, healthcheck,", specification["healthcheck"], HEALTHCHECK_DEFAULTS, ("command",)
         )
-    if specification["credentials"]:
+    if specification["credentials"] is not None:
         told = _with_defaults(f"{what}, credentials,", specification["credentials"], CREDENTIALS_DEFAULTS, ("user", "secret"))
-        told["users"] = _logins(f"{what}, credentials,", told["users"])
+        told["users"] = _logins(f"{what}, credentials,", told["users"], TOLD_DEFAULTS)
         specification["credentials"] = told
     specification["upgrade"] = _with_defaults(f"{what}, upgrade,", specification["upgrade"], UPGRADE_DEFAULTS, ())
     return specification
@@ -227,6 +228,7 @@ __all__ = (
     "HEALTHCHECK_DEFAULTS",
     "LOGIN_DEFAULTS",
     "NESTED_DEFAULTS",
+    "TOLD_DEFAULTS",
     "UPGRADE_DEFAULTS",
     "Specification",
     "enabled",

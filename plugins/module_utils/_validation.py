@@ -101,7 +101,7 @@ def _plain_name(variable: str, value: str) -> None:
 
 
 # Limits of TCP routes.
-_TCP_RATES = ("postgres_rate_limit",)
+TCP_RATES = ("postgres_rate_limit",)
 # What services accept, by variable.
 _ACCEPTED: dict[str, tuple[t.Callable[[str, str], None], ...]] = {
     # The name of a role and of its database.
@@ -337,7 +337,7 @@ _BY_ENDING: t.Sequence[tuple[str, Check]] = (
     ("_memory", memory_problem),
     ("_middlewares", middlewares_problem),
     ("_port", port_problem),
-    ("_rate_limit", lambda variable, value: rate_problem(variable, value, "tcp" if variable in _TCP_RATES else "http")),
+    ("_rate_limit", lambda variable, value: rate_problem(variable, value, "tcp" if variable in TCP_RATES else "http")),
     ("_seconds", _at_least(0, "30")),
     ("_trusted_proxies", networks_problem),
     ("gid", id_problem),
@@ -442,6 +442,7 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
 
 
 __all__ = (
+    "TCP_RATES",
     "access_problems",
     "backup_problems",
     "first_problems",

@@ -148,7 +148,7 @@ class Psql:
         escaped = {key: value.replace("\\", "\\\\").replace("'", "\\'") for key, value in words.items()}
         connection = " ".join(f"{key}='{value}'" for key, value in escaped.items())
         command = ["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1", connection]
-        return self.outside.run("postgres", command, [words["host"]], {"PGPASSWORD": self.password}, stdin=sql, timeout=60)
+        return self.outside.run("postgres", command, [words["host"]], {"PGPASSWORD": self.password}, stdin=sql, timeout=PATIENCE)
 
     def __call__(self, sql: str, **overrides: str) -> str:
         """The rows of the statements, which must succeed."""
@@ -170,7 +170,7 @@ def client_environment(domain: str, login: tuple[str, str] | None) -> dict[str, 
 
 def own_address(address: str) -> str:
     """The address by which the machine under test knows the tests."""
-    with socket.create_connection((address, 22), timeout=60) as link:
+    with socket.create_connection((address, 22), timeout=PATIENCE) as link:
         return str(link.getsockname()[0])
 
 
@@ -256,7 +256,7 @@ def reachable(host: Any, network: str, targets: Sequence[str]) -> dict[str, str]
 
 def before_tls(address: str, port: int) -> socket.socket:
     """A connection on which TLS can begin; at PostgreSQL's port it has to be asked for."""
-    plain = socket.create_connection((address, port), timeout=60)
+    plain = socket.create_connection((address, port), timeout=PATIENCE)
     if port == POSTGRES_PORT:
         plain.sendall(b"\x00\x00\x00\x08\x04\xd2\x16\x2f")
         assert receive(plain, 1) == b"S", "it refuses TLS"

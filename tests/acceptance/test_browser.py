@@ -22,7 +22,7 @@ import pytest
 from playwright.sync_api import Error, Locator, Page, expect, sync_playwright
 
 from .browsing import DESK, PHONE, Browsing, can_be_tapped, chromium, fits, png_size, still, words
-from .support import ROOT, Outside, client, docker_inspect
+from .support import PATIENCE, ROOT, Outside, client, docker_inspect
 from .test_homepage import TILES
 
 GOOD = re.compile("healthy|running", re.IGNORECASE)
@@ -87,7 +87,7 @@ def logged(domain: str, info: dict[str, Any], logins: dict[str, dict[str, str]])
         session.auth = (logins["mlflow"]["user"], logins["mlflow"]["password"])
 
         def post(path: str, **body: Any) -> dict[str, Any]:
-            answer = session.post(f"{api}/mlflow/{path}", json=body, timeout=60)
+            answer = session.post(f"{api}/mlflow/{path}", json=body, timeout=PATIENCE)
             assert answer.status_code == 200, answer.text
             found: dict[str, Any] = answer.json()
             return found
@@ -101,7 +101,7 @@ def logged(domain: str, info: dict[str, Any], logins: dict[str, dict[str, str]])
             ]
             post("runs/log-batch", run_id=run_id, metrics=metrics, params=[{"key": "learning_rate", "value": "0.001"}])
             place = f"{api}/mlflow-artifacts/artifacts/{experiment_id}/{run_id}/artifacts/areas.csv"
-            assert session.put(place, data=f"class,area\nforest,0.41\n{mark},0.07\n".encode(), timeout=60).status_code == 200
+            assert session.put(place, data=f"class,area\nforest,0.41\n{mark},0.07\n".encode(), timeout=PATIENCE).status_code == 200
             post("runs/update", run_id=run_id, status="FINISHED", end_time=now + 40_000)
             yield Logged(experiment, experiment_id, run, run_id, mark)
         finally:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from .support import docker_inspect, wait_until
+from .support import PATIENCE, docker_inspect, wait_until
 
 # Beside them are the icons of the tiles.
 FILES = {
@@ -41,8 +41,8 @@ def tiles(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_page_shows_every_service(http: requests.Session, domain: str, name: str) -> None:
     base = f"https://{name}{domain}"
     # A browser asks for this by itself when the configuration has changed since the page was made.
-    assert http.get(f"{base}/api/revalidate", timeout=60).status_code == 200
-    page = http.get(f"{base}/", timeout=60)
+    assert http.get(f"{base}/api/revalidate", timeout=PATIENCE).status_code == 200
+    page = http.get(f"{base}/", timeout=PATIENCE)
     assert page.status_code == 200
     assert domain in page.text
     for title in set(TILES.values()):
@@ -51,11 +51,11 @@ def test_page_shows_every_service(http: requests.Session, domain: str, name: str
 
 @pytest.mark.parametrize(("container", "title"), TILES.items())
 def test_service_has_a_tile_with_live_state(http: requests.Session, domain: str, container: str, title: str) -> None:
-    found = tiles(http.get(f"https://{domain}/api/services", timeout=60).json())
+    found = tiles(http.get(f"https://{domain}/api/services", timeout=PATIENCE).json())
     tile = next((one for one in found if one.get("container") == container), None)
     assert tile, f"no tile shows the state of {container}; there are {sorted(str(one.get('container')) for one in found)}"
     assert title in tile["name"]
-    state = http.get(f"https://{domain}/api/docker/status/{container}/{tile['server']}", timeout=60)
+    state = http.get(f"https://{domain}/api/docker/status/{container}/{tile['server']}", timeout=PATIENCE)
     assert state.status_code == 200
     assert state.json()["status"] == "running"
     assert state.json().get("health", "healthy") == "healthy"
@@ -65,7 +65,7 @@ def test_state_is_live(http: requests.Session, domain: str, host: Any) -> None:
     url = f"https://{domain}/api/docker/status/hbbs/host"
 
     def status() -> str:
-        return str(http.get(url, timeout=60).json()["status"])
+        return str(http.get(url, timeout=PATIENCE).json()["status"])
 
     assert status() == "running"
     host.check_output("docker stop --time 10 hbbs")
@@ -78,10 +78,10 @@ def test_state_is_live(http: requests.Session, domain: str, host: Any) -> None:
 
 @pytest.mark.parametrize("title", ["Traefik", "MLflow", "MinIO"])
 def test_tile_leads_to_the_service(http: requests.Session, domain: str, title: str) -> None:
-    found = tiles(http.get(f"https://{domain}/api/services", timeout=60).json())
+    found = tiles(http.get(f"https://{domain}/api/services", timeout=PATIENCE).json())
     (tile,) = [one for one in found if one["name"] == title]
     assert tile["href"].rstrip("/") == f"https://{title.lower()}.{domain}"
-    assert http.get(tile["href"], timeout=60).status_code in (200, 401)
+    assert http.get(tile["href"], timeout=PATIENCE).status_code in (200, 401)
 
 
 def test_allowed_hosts(host: Any, domain: str) -> None:
@@ -101,7 +101,7 @@ def test_all_configuration_files_are_shipped_and_valid(host: Any, http: requests
     (mount,) = [one for one in docker_inspect(host, "homepage")["homepage"]["Mounts"] if one["Destination"] == "/app/config"]
     assert mount["Source"] == "/etc/opengeoai/homepage"
     assert mount["RW"] is False
-    assert http.get(f"https://{domain}/api/validate", timeout=60).json() == []
+    assert http.get(f"https://{domain}/api/validate", timeout=PATIENCE).json() == []
 
 
 def test_user_and_time_zone(host: Any) -> None:

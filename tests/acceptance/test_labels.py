@@ -12,7 +12,7 @@ import bcrypt
 import pytest
 import requests
 
-from .support import SERVICES, docker_inspect, wait_until
+from .support import PATIENCE, SERVICES, docker_inspect, wait_until
 
 ROUTERS = {
     "http": {
@@ -50,7 +50,7 @@ def loaded(domain: str, info: dict[str, Any]) -> dict[str, Any]:
             f"https://traefik.{domain}/api/rawdata",
             auth=(given["user"], given["password"]),
             verify=info["ca_file"],
-            timeout=60,
+            timeout=PATIENCE,
         )
         assert answer.status_code == 200
         found: dict[str, Any] = answer.json()

@@ -18,6 +18,8 @@ from botocore.client import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from .support import PATIENCE
+
 BUCKET = "mlflow"
 KEYS = ("plain", "a folder/with spaces", "odd/ä+b=c&d%20e", "deep/" * 20 + "end")
 
@@ -84,11 +86,11 @@ def test_presigned_requests(root: Any, http: requests.Session, domain: str, othe
     place = {"Bucket": other_bucket, "Key": key}
     up = root.generate_presigned_url("put_object", Params=place, ExpiresIn=60)
     assert up.startswith(f"https://minio-api.{domain}/")
-    assert http.put(up, data=body, timeout=60).status_code == 200
+    assert http.put(up, data=body, timeout=PATIENCE).status_code == 200
     down = root.generate_presigned_url("get_object", Params=place, ExpiresIn=60)
-    assert http.get(down, timeout=60).content == body
-    assert http.get(down.partition("?")[0], timeout=60).status_code == 403
-    assert http.get(down[:-1] + ("0" if down[-1] != "0" else "1"), timeout=60).status_code == 403
+    assert http.get(down, timeout=PATIENCE).content == body
+    assert http.get(down.partition("?")[0], timeout=PATIENCE).status_code == 403
+    assert http.get(down[:-1] + ("0" if down[-1] != "0" else "1"), timeout=PATIENCE).status_code == 403
 
 
 def test_multipart_upload(root: Any, other_bucket: str) -> None:
@@ -115,15 +117,15 @@ def test_wrong_password_is_refused(domain: str, info: dict[str, Any]) -> None:
 def test_console_login(http: requests.Session, domain: str, info: dict[str, Any]) -> None:
     given = info["credentials"]["minio"]
     base = f"https://minio.{domain}"
-    assert "MinIO" in http.get(f"{base}/login", timeout=60).text
-    refused = http.post(f"{base}/api/v1/login", json={"accessKey": given["user"], "secretKey": "wrong-password"}, timeout=60)
+    assert "MinIO" in http.get(f"{base}/login", timeout=PATIENCE).text
+    refused = http.post(f"{base}/api/v1/login", json={"accessKey": given["user"], "secretKey": "wrong-password"}, timeout=PATIENCE)
     assert refused.status_code in (400, 401, 403)
-    assert http.get(f"{base}/api/v1/session", timeout=60).status_code in (401, 403)
-    login = http.post(f"{base}/api/v1/login", json={"accessKey": given["user"], "secretKey": given["password"]}, timeout=60)
+    assert http.get(f"{base}/api/v1/session", timeout=PATIENCE).status_code in (401, 403)
+    login = http.post(f"{base}/api/v1/login", json={"accessKey": given["user"], "secretKey": given["password"]}, timeout=PATIENCE)
     assert login.status_code == 204, login.text
-    session = http.get(f"{base}/api/v1/session", timeout=60)
+    session = http.get(f"{base}/api/v1/session", timeout=PATIENCE)
     assert session.status_code == 200
-    assert BUCKET in [one["name"] for one in http.get(f"{base}/api/v1/buckets", timeout=60).json()["buckets"]]
+    assert BUCKET in [one["name"] for one in http.get(f"{base}/api/v1/buckets", timeout=PATIENCE).json()["buckets"]]
 
 
 def test_bucket_is_there(root: Any) -> None:
@@ -131,7 +133,7 @@ def test_bucket_is_there(root: Any) -> None:
 
 
 def test_bucket_is_not_public(http: requests.Session, domain: str) -> None:
-    assert http.get(f"https://minio-api.{domain}/{BUCKET}/", timeout=60).status_code == 403
+    assert http.get(f"https://minio-api.{domain}/{BUCKET}/", timeout=PATIENCE).status_code == 403
 
 
 def test_tracker_works_in_its_bucket(tracker: Any) -> None:
@@ -169,4 +171,4 @@ def test_only_the_administrator_administers(
     signed = AWSRequest("GET", f"https://minio-api.{domain}/minio/admin/v3/list-users")
     signed.headers["X-Amz-Content-Sha256"] = "UNSIGNED-PAYLOAD"
     SigV4Auth(Credentials(given.access_key, given.secret_key), "s3", "us-east-1").add_auth(signed)
-    assert http.get(signed.url, headers=dict(signed.headers), timeout=60).status_code == status
+    assert http.get(signed.url, headers=dict(signed.headers), timeout=PATIENCE).status_code == status

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from .support import docker_inspect
+from .support import PATIENCE, docker_inspect
 
 
 @pytest.fixture
@@ -26,29 +26,29 @@ def user(http: requests.Session, info: dict[str, Any]) -> requests.Session:
 def test_authentication_is_on(http: requests.Session, domain: str, info: dict[str, Any], path: str) -> None:
     url = f"https://mlflow.{domain}{path}"
     given = info["credentials"]["mlflow"]
-    assert http.get(url, timeout=60).status_code == 401
-    assert http.get(url, auth=(given["user"], "wrong"), timeout=60).status_code == 401
-    assert http.get(url, auth=("admin", "password1234"), timeout=60).status_code == 401
+    assert http.get(url, timeout=PATIENCE).status_code == 401
+    assert http.get(url, auth=(given["user"], "wrong"), timeout=PATIENCE).status_code == 401
+    assert http.get(url, auth=("admin", "password1234"), timeout=PATIENCE).status_code == 401
 
 
 def test_pages_and_api_answer(user: requests.Session, domain: str) -> None:
-    page = user.get(f"https://mlflow.{domain}/", timeout=60)
+    page = user.get(f"https://mlflow.{domain}/", timeout=PATIENCE)
     assert page.status_code == 200
     assert "<title>MLflow</title>" in page.text
-    assert user.get(f"https://mlflow.{domain}/health", timeout=60).text == "OK"
-    found = user.get(f"https://mlflow.{domain}/api/2.0/mlflow/experiments/get", params={"experiment_id": "0"}, timeout=60)
+    assert user.get(f"https://mlflow.{domain}/health", timeout=PATIENCE).text == "OK"
+    found = user.get(f"https://mlflow.{domain}/api/2.0/mlflow/experiments/get", params={"experiment_id": "0"}, timeout=PATIENCE)
     assert found.json()["experiment"]["name"] == "Default"
 
 
 def test_version_has_no_known_hole(user: requests.Session, domain: str) -> None:
-    version = user.get(f"https://mlflow.{domain}/version", timeout=60).text
+    version = user.get(f"https://mlflow.{domain}/version", timeout=PATIENCE).text
     assert tuple(int(part) for part in version.split(".")[:2]) >= (3, 8)
 
 
 def test_artifacts_are_proxied(user: requests.Session, domain: str) -> None:
-    found = user.get(f"https://mlflow.{domain}/api/2.0/mlflow/experiments/get", params={"experiment_id": "0"}, timeout=60)
+    found = user.get(f"https://mlflow.{domain}/api/2.0/mlflow/experiments/get", params={"experiment_id": "0"}, timeout=PATIENCE)
     assert found.json()["experiment"]["artifact_location"].startswith("mlflow-artifacts:/")
-    listed = user.get(f"https://mlflow.{domain}/api/2.0/mlflow-artifacts/artifacts", params={"path": ""}, timeout=60)
+    listed = user.get(f"https://mlflow.{domain}/api/2.0/mlflow-artifacts/artifacts", params={"path": ""}, timeout=PATIENCE)
     assert listed.status_code == 200
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from .support import (
+    PATIENCE,
     container_addresses,
     docker_inspect,
     receive,
@@ -44,7 +45,7 @@ def field_of(data: bytes) -> int:
 @pytest.mark.parametrize("port", [21115, 21116])
 def test_rendezvous_answers_over_tcp(info: dict[str, Any], port: int) -> None:
     request = message(TEST_NAT_REQUEST, b"\x08\x01")
-    with socket.create_connection((info["address"], port), timeout=60) as link:
+    with socket.create_connection((info["address"], port), timeout=PATIENCE) as link:
         link.sendall(bytes([len(request) << 2]) + request)
         (first,) = receive(link, 1)
         assert field_of(receive(link, first >> 2)) == TEST_NAT_RESPONSE
@@ -66,7 +67,7 @@ def test_rendezvous_answers_over_udp(info: dict[str, Any]) -> None:
 
 
 def test_relay_accepts_over_tcp(info: dict[str, Any]) -> None:
-    with socket.create_connection((info["address"], 21117), timeout=60) as link:
+    with socket.create_connection((info["address"], 21117), timeout=PATIENCE) as link:
         link.settimeout(1)
         with pytest.raises(TimeoutError):
             assert link.recv(1) != b"", "the relay hangs up at once"
@@ -87,7 +88,7 @@ def test_each_websocket_route_leads_to_its_program(http: Any, host: Any, domain:
     containers = docker_inspect(host, "hbbs", "hbbr")
     for service, container, port in (("rustdesk", "hbbs", 21118), ("rustdesk-relay", "hbbr", 21119)):
         url = f"https://traefik.{domain}/api/http/services/{service}@docker"
-        servers = http.get(url, auth=(given["user"], given["password"]), timeout=60).json()["loadBalancer"]["servers"]
+        servers = http.get(url, auth=(given["user"], given["password"]), timeout=PATIENCE).json()["loadBalancer"]["servers"]
         (address,) = container_addresses(containers[container])
         assert [one["url"] for one in servers] == [f"http://{address}:{port}"]
 

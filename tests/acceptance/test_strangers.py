@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from .support import tls_connection, wait_until
+from .support import PATIENCE, tls_connection, wait_until
 
 # Where MinIO's console takes the root password.
 CONSOLE = "/api/v1/login"
@@ -54,7 +54,7 @@ def test_no_stranger_says_who_he_is(info: dict[str, Any], domain: str, http: req
     lines += ["Authorization: Basic " + base64.b64encode(f"{given['user']}:{given['password']}".encode()).decode()]
 
     def ready() -> bool:
-        answer = http.get(f"https://{name}/acceptance", auth=(given["user"], given["password"]), timeout=60)
+        answer = http.get(f"https://{name}/acceptance", auth=(given["user"], given["password"]), timeout=PATIENCE)
         return answer.status_code == 200 and "X-Forwarded-For" in answer.text
 
     wait_until(ready, "Traefik sees the echo")
@@ -119,10 +119,10 @@ def test_guesses_are_few(info: dict[str, Any], domain: str, http: requests.Sessi
     def let_in() -> bool:
         if path == CONSOLE:
             keys = {"accessKey": given["user"], "secretKey": given["password"]}
-            return http.post(url, json=keys, timeout=60).status_code == 204
-        return http.get(url, auth=(given["user"], given["password"]), timeout=60).status_code == 200
+            return http.post(url, json=keys, timeout=PATIENCE).status_code == 204
+        return http.get(url, auth=(given["user"], given["password"]), timeout=PATIENCE).status_code == 200
 
-    wait_until(let_in, "a right password")
+    wait_until(let_in, "a right password", 10)
     # And the tests after this one have their allowance again.
     time.sleep(burst / average)
 
@@ -138,7 +138,7 @@ def test_a_client_with_the_password_is_not_slowed(info: dict[str, Any], domain: 
             session.trust_env, session.verify, session.auth = False, info["ca_file"], (given["user"], given["password"])
             until = time.monotonic() + 3
             while time.monotonic() < until:
-                seen[session.get(f"https://{name}/api/2.0/mlflow/experiments/get?experiment_id=0", timeout=60).status_code] += 1
+                seen[session.get(f"https://{name}/api/2.0/mlflow/experiments/get?experiment_id=0", timeout=PATIENCE).status_code] += 1
         return seen
 
     with ThreadPoolExecutor(8) as pool:

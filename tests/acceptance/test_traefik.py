@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from .support import POSTGRES_PORT, SERVICES, before_tls, docker_inspect, tls_connection, wait_until
+from .support import PATIENCE, POSTGRES_PORT, SERVICES, before_tls, docker_inspect, tls_connection, wait_until
 
 HTTP_NAMES = ("", "www.", "traefik.", "mlflow.", "minio.", "minio-api.", "rustdesk.")
 # What a stranger gets: the path asked for, and the status.
@@ -38,7 +38,7 @@ def api(http: requests.Session, domain: str, info: dict[str, Any]) -> Callable[[
     given = info["credentials"]["traefik"]
 
     def get(path: str) -> Any:
-        answer = http.get(f"https://traefik.{domain}/api/{path}", auth=(given["user"], given["password"]), timeout=60)
+        answer = http.get(f"https://traefik.{domain}/api/{path}", auth=(given["user"], given["password"]), timeout=PATIENCE)
         assert answer.status_code == 200, f"{path}: {answer.status_code}"
         return answer.json()
 
@@ -48,14 +48,14 @@ def api(http: requests.Session, domain: str, info: dict[str, Any]) -> Callable[[
 @pytest.mark.parametrize("name", HTTP_NAMES)
 @pytest.mark.parametrize("path", ["/", "/some/path?a=b%20c"])
 def test_port_80_redirects_permanently(http: requests.Session, domain: str, name: str, path: str) -> None:
-    answer = http.get(f"http://{name}{domain}{path}", allow_redirects=False, timeout=60)
+    answer = http.get(f"http://{name}{domain}{path}", allow_redirects=False, timeout=PATIENCE)
     assert answer.status_code in (301, 308)
     assert answer.headers["Location"] == f"https://{name}{domain}{path}"
 
 
 @pytest.mark.parametrize(("name", "path", "status"), STRANGER)
 def test_route_answers_with_a_valid_certificate(http: requests.Session, domain: str, name: str, path: str, status: int) -> None:
-    assert http.get(f"https://{name}{domain}{path}", allow_redirects=False, timeout=60).status_code == status
+    assert http.get(f"https://{name}{domain}{path}", allow_redirects=False, timeout=PATIENCE).status_code == status
 
 
 @pytest.mark.parametrize("name", HTTP_NAMES)
@@ -84,7 +84,7 @@ def test_local_ca_is_made_on_the_machine_and_its_key_stays_there(host: Any, info
 
 def test_certificate_is_refused_without_the_ca(domain: str, info: dict[str, Any]) -> None:
     context = ssl.create_default_context()
-    with socket.create_connection((info["address"], 443), timeout=60) as plain, pytest.raises(ssl.SSLCertVerificationError):
+    with socket.create_connection((info["address"], 443), timeout=PATIENCE) as plain, pytest.raises(ssl.SSLCertVerificationError):
         context.wrap_socket(plain, server_hostname=domain)
 
 
@@ -94,7 +94,7 @@ def test_old_protocols_are_refused(domain: str, info: dict[str, Any]) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1
     context.maximum_version = ssl.TLSVersion.TLSv1_1
     refused = pytest.raises(ssl.SSLError, match=r"(?i)alert|version|unsupported")
-    with socket.create_connection((info["address"], 443), timeout=60) as plain, refused:
+    with socket.create_connection((info["address"], 443), timeout=PATIENCE) as plain, refused:
         context.wrap_socket(plain, server_hostname=domain)
 
 
@@ -123,7 +123,7 @@ _OWN_HEADERS = {"minio.": "DENY", "minio-api.": None}
 
 @pytest.mark.parametrize(("name", "path", "status"), STRANGER)
 def test_security_headers(http: requests.Session, domain: str, name: str, path: str, status: int) -> None:
-    headers = http.get(f"https://{name}{domain}{path}", allow_redirects=False, timeout=60).headers
+    headers = http.get(f"https://{name}{domain}{path}", allow_redirects=False, timeout=PATIENCE).headers
     assert headers["Strict-Transport-Security"] == "max-age=31536000"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers.get("X-Frame-Options") == _OWN_HEADERS.get(name, "SAMEORIGIN")
@@ -135,18 +135,18 @@ def test_security_headers(http: requests.Session, domain: str, name: str, path: 
 def test_dashboard_is_behind_a_password(http: requests.Session, domain: str, info: dict[str, Any], path: str) -> None:
     url = f"https://traefik.{domain}{path}"
     given = info["credentials"]["traefik"]
-    without = http.get(url, timeout=60)
+    without = http.get(url, timeout=PATIENCE)
     assert without.status_code == 401
     assert without.headers["WWW-Authenticate"].startswith("Basic")
-    assert http.get(url, auth=(given["user"], given["password"]), timeout=60).status_code == 200
-    assert http.get(url, auth=(given["user"], "wrong"), timeout=60).status_code == 401
-    assert http.get(url, auth=("nobody", given["password"]), timeout=60).status_code == 401
+    assert http.get(url, auth=(given["user"], given["password"]), timeout=PATIENCE).status_code == 200
+    assert http.get(url, auth=(given["user"], "wrong"), timeout=PATIENCE).status_code == 401
+    assert http.get(url, auth=("nobody", given["password"]), timeout=PATIENCE).status_code == 401
 
 
 def test_each_password_opens_its_own_door_only(http: requests.Session, domain: str, info: dict[str, Any]) -> None:
     given = info["credentials"]
     for name, other in (("traefik", "mlflow"), ("mlflow", "traefik")):
-        answer = http.get(f"https://{name}.{domain}/", auth=(given[other]["user"], given[other]["password"]), timeout=60)
+        answer = http.get(f"https://{name}.{domain}/", auth=(given[other]["user"], given[other]["password"]), timeout=PATIENCE)
         assert answer.status_code == 401, name
 
 

@@ -33,6 +33,7 @@ from lab.settings import CLIENT_RANGE, NETWORK, container_name
 
 from .support import (
     ECHO,
+    PATIENCE,
     Outside,
     Psql,
     Site,
@@ -255,17 +256,17 @@ def test_http_routes_have_their_allow_lists(http: requests.Session, domain: str,
     names = [f"mlflow.{domain}", f"minio-api.{domain}", f"traefik.{domain}", f"rustdesk.{domain}"]
     paths = ["/", "/minio/health/live", "/dashboard/", "/"]
     urls = [f"https://{name}{path}" for name, path in zip(names, paths, strict=True)]
-    assert [http.get(url, timeout=60).status_code for url in urls] == [403] * 4
+    assert [http.get(url, timeout=PATIENCE).status_code for url in urls] == [403] * 4
     # Saying that one comes from elsewhere does not help.
     other = listed(info)[-1].partition("/")[0]
     claim = {"X-Forwarded-For": other, "X-Real-IP": other}
-    assert [http.get(url, headers=claim, timeout=60).status_code for url in urls] == [403] * 4
+    assert [http.get(url, headers=claim, timeout=PATIENCE).status_code for url in urls] == [403] * 4
     script = "import requests, sys; print([requests.get(u, verify='/ca.pem', timeout=60).status_code for u in sys.argv[1:]])"
     done = outside.run("mlflow", ["python3", "-c", script, *urls], names, {})
     # A page of RustDesk's is none: its program wants a websocket.
     assert json.loads(done.stdout)[:3] == [401, 200, 401], done.stderr
     assert json.loads(done.stdout)[3] != 403
-    assert http.get(f"https://minio.{domain}/", timeout=60).status_code == 200
+    assert http.get(f"https://minio.{domain}/", timeout=PATIENCE).status_code == 200
 
 
 @pytest.mark.usefixtures("chosen")
@@ -281,7 +282,7 @@ def test_mlflow_uses_the_object_store_whatever_its_allow_list_says(outside: Outs
 
 @pytest.mark.usefixtures("chosen")
 def test_rate_and_further_middlewares_are_in_force(http: requests.Session, domain: str) -> None:
-    answers = [http.get(f"https://{domain}/", timeout=60) for _ in range(20)]
+    answers = [http.get(f"https://{domain}/", timeout=PATIENCE) for _ in range(20)]
     seen = Counter(answer.status_code for answer in answers)
     assert set(seen) == {200, 429}
     assert 5 <= seen[200] < 15
@@ -292,7 +293,7 @@ def hung_up_on(info: dict[str, Any], domain: str, address: str, port: int, first
     """Whether the tests, who are not listed, fail to reach PostgreSQL there, after these bytes."""
     context = ssl.create_default_context(cafile=info["ca_file"])
     context.set_alpn_protocols(["postgresql"])
-    with socket.create_connection((address, port), timeout=60) as plain:
+    with socket.create_connection((address, port), timeout=PATIENCE) as plain:
         plain.sendall(first + b"\x00\x00\x00\x08\x04\xd2\x16\x2f")
         assert receive(plain, 1) == b"S"
         try:
@@ -362,7 +363,7 @@ def test_a_trusted_balancer_hands_on_who_the_client_is(
     own, seen = seen_by_the_service(through, f"http://{balancer}:10080/acceptance", [], {**claim, "Host": name})
     assert seen == {"x-forwarded-for": f"{own}, {balancer}", "x-real-ip": own}
     address = own_address(info["address"])
-    answer = http.get(f"http://{balancer}:10080/acceptance", headers={**claim, "Host": name}, timeout=60)
+    answer = http.get(f"http://{balancer}:10080/acceptance", headers={**claim, "Host": name}, timeout=PATIENCE)
     assert answer.status_code == 200
     assert dict(answer.json())["X-Forwarded-For"] == f"{address}, {balancer}"
 
@@ -377,7 +378,7 @@ def test_a_strangers_word_is_not_taken(outside: Outside, info: dict[str, Any], d
     head = f"PROXY TCP4 {other} {info['address']} 40000 443\r\n".encode()
     assert hung_up_on(info, domain, info["address"], 5432, head)
     context = ssl.create_default_context(cafile=info["ca_file"])
-    with socket.create_connection((info["address"], 443), timeout=60) as plain:
+    with socket.create_connection((info["address"], 443), timeout=PATIENCE) as plain:
         plain.sendall(head)
         with context.wrap_socket(plain, server_hostname=name) as link:
             link.sendall(f"GET /acceptance HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())

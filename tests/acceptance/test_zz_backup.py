@@ -26,7 +26,7 @@ import requests
 from lab.engine import docker
 from lab.settings import container_name
 
-from .support import ROOT, SECRETS_DIR, Outside, Psql, Site, client, docker_inspect, play, unhealthy, wait_until
+from .support import PATIENCE, ROOT, SECRETS_DIR, Outside, Psql, Site, client, docker_inspect, play, unhealthy, wait_until
 from .test_zz_extra_services import KEPT, NOTE, OWN_SERVICE
 from .test_zz_idempotence import MODULE_RUNS
 from .writer import Writer, writing
@@ -90,7 +90,7 @@ def _first(host: Any, outside: Outside, domain: str, info: dict[str, Any]) -> No
     # In the database, the bucket and the directory of a service of the user's own.
     with client(info["ca_file"]) as session:
         session.auth = ("reader", host.check_output(f"cat {SECRETS_DIR}/notes_password"))
-        assert session.put(f"https://notes.{domain}/notes", data=NOTE, timeout=60).json() == KEPT
+        assert session.put(f"https://notes.{domain}/notes", data=NOTE, timeout=PATIENCE).json() == KEPT
     wait_until(lambda: last_backup(host).get("ok") is True, "there is a first backup", 120)
 
 
@@ -485,7 +485,7 @@ def test_everything_acknowledged_before_the_last_backup_is_back(
 
 def test_a_service_of_the_users_own_is_back(loss: Loss, host: Any, http: requests.Session, domain: str) -> None:
     http.auth = ("reader", host.check_output(f"cat {SECRETS_DIR}/notes_password"))
-    assert http.get(f"https://notes.{domain}/notes", timeout=60).json() == KEPT
+    assert http.get(f"https://notes.{domain}/notes", timeout=PATIENCE).json() == KEPT
 
 
 def test_secrets_are_the_old_ones(loss: Loss, host: Any) -> None:

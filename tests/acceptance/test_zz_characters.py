@@ -18,7 +18,7 @@ import requests
 from requests.auth import HTTPBasicAuth
 
 from .scan import Scan
-from .support import Outside, Psql, Site, SiteRun, client_environment
+from .support import PATIENCE, Outside, Psql, Site, SiteRun, client_environment
 from .test_minio import BUCKET, client
 from .test_zz_idempotence import assert_refused
 
@@ -100,7 +100,7 @@ def test_a_browser_logs_in(odd: SiteRun, http: requests.Session, domain: str, se
 
     def status(user: str, password: str) -> int:
         # Browsers send UTF-8.
-        return http.get(url, auth=HTTPBasicAuth(user.encode(), password.encode()), timeout=60).status_code
+        return http.get(url, auth=HTTPBasicAuth(user.encode(), password.encode()), timeout=PATIENCE).status_code
 
     assert status(user, password) == 200
     assert status(user, password[:-1]) == 401
@@ -145,7 +145,7 @@ def test_the_object_store_takes_the_key(odd: SiteRun, domain: str, info: dict[st
 
 def test_the_administrator_of_the_object_store_logs_in(odd: SiteRun, outside: Outside, http: requests.Session, domain: str) -> None:
     given = {"accessKey": USERS["minio_root_user"], "secretKey": PASSWORDS["minio_root_password"]}
-    assert http.post(f"https://minio.{domain}/api/v1/login", json=given, timeout=60).status_code == 204
+    assert http.post(f"https://minio.{domain}/api/v1/login", json=given, timeout=PATIENCE).status_code == 204
     configuration = {"url": f"https://minio-api.{domain}", **given, "api": "S3v4", "path": "auto"}
     script = "mkdir /tmp/mc && cat >/tmp/mc/config.json && exec mc --config-dir /tmp/mc --json ls hub"
     done = outside.run(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from .support import ROOT, SECRETS_DIR, SERVICES, Site, docker_inspect
+from .support import PATIENCE, ROOT, SECRETS_DIR, SERVICES, Site, docker_inspect
 from .test_homepage import tiles
 
 # The variables of the user, in a file as an inventory has them.
@@ -26,12 +26,14 @@ def test_it_has_all_that_a_service_of_the_hub_has(site: Site, host: Any, http: r
     assert site.converge("-e", GIVEN).changed > 0
     # The password is behind the route, with the certificate of the others.
     url = f"https://notes.{domain}/notes"
-    assert http.get(url, timeout=60).status_code == 401
+    assert http.get(url, timeout=PATIENCE).status_code == 401
     http.auth = ("reader", host.check_output(f"cat {SECRETS_DIR}/notes_password"))
-    assert http.put(url, data=NOTE, timeout=60).json() == KEPT
+    assert http.put(url, data=NOTE, timeout=PATIENCE).json() == KEPT
     # A tile, limits, and what the tool tells.
     http.auth = None
-    tile = next(tile for tile in tiles(http.get(f"https://{domain}/api/services", timeout=60).json()) if tile.get("container") == "notes")
+    tile = next(
+        tile for tile in tiles(http.get(f"https://{domain}/api/services", timeout=PATIENCE).json()) if tile.get("container") == "notes"
+    )
     assert (tile["name"], tile["href"]) == ("Notes", f"https://notes.{domain}")
     found = docker_inspect(host, "notes")["notes"]["HostConfig"]
     assert (found["Memory"], found["ReadonlyRootfs"], found["CapDrop"]) == (256 * 2**20, True, ["ALL"])
@@ -53,11 +55,11 @@ def test_it_keeps_its_data_when_it_goes_and_finds_them_when_it_comes_back(
     assert host.run("docker inspect notes").rc != 0
     # A name that nobody has is not even shaken hands with.
     with pytest.raises(requests.exceptions.SSLError, match="unrecognized name"):
-        http.get(url, timeout=60)
+        http.get(url, timeout=PATIENCE)
     assert "notes" not in host.check_output("opengeoai status")
     site.converge("-e", GIVEN)
     http.auth = ("reader", host.check_output(f"cat {SECRETS_DIR}/notes_password"))
-    assert http.get(url, timeout=60).json() == KEPT
+    assert http.get(url, timeout=PATIENCE).json() == KEPT
     site.converge()
 
 

@@ -17,7 +17,7 @@ import requests
 import yaml
 
 from .scan import leaked
-from .support import Site, SiteRun, docker_inspect, fingerprints, identities
+from .support import PATIENCE, Site, SiteRun, docker_inspect, fingerprints, identities
 
 # Twelve, and what a scenario adds.
 MODULE_RUNS = 15
@@ -95,8 +95,8 @@ def test_one_variable_changes_its_container_and_drift_is_mended(
     assert leaked(mended.journal, secret_values) == []
     given = info["credentials"]["mlflow"]
     url = f"https://mlflow.{domain}/api/2.0/mlflow/experiments/get?experiment_id=0"
-    assert http.get(url, auth=(given["user"], given["password"]), timeout=60).status_code == 200
-    assert http.get(url, timeout=60).status_code == 401
+    assert http.get(url, auth=(given["user"], given["password"]), timeout=PATIENCE).status_code == 200
+    assert http.get(url, timeout=PATIENCE).status_code == 401
     assert site.converge().changed == 0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from .support import wait_until
+from .support import PATIENCE, wait_until
 
 
 def forked(host: Any) -> dict[int, int]:
@@ -28,4 +28,4 @@ def test_workers_end_with_what_they_are_forked_from(host: Any, http: requests.Se
     wait_until(lambda: len(forked(host)) == len(before), "there are as many as before")
     given = info["credentials"]["mlflow"]
     login = (given["user"], given["password"])
-    wait_until(lambda: http.get(f"https://mlflow.{domain}/version", auth=login, timeout=60).status_code == 200, "MLflow answers")
+    wait_until(lambda: http.get(f"https://mlflow.{domain}/version", auth=login, timeout=PATIENCE).status_code == 200, "MLflow answers")

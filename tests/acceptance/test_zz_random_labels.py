@@ -14,7 +14,7 @@ import requests
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._traefik import traefik_labels
 
-from .support import docker_inspect, wait_until
+from .support import PATIENCE, docker_inspect, wait_until
 
 COUNT = 300
 CONTAINER = "random-routes"
@@ -72,7 +72,7 @@ def read(host: Any, domain: str, info: dict[str, Any], routes: list[Route]) -> I
 
     def settled() -> dict[str, Any] | None:
         answer = requests.get(
-            f"https://traefik.{domain}/api/rawdata", auth=(given["user"], given["password"]), verify=info["ca_file"], timeout=60
+            f"https://traefik.{domain}/api/rawdata", auth=(given["user"], given["password"]), verify=info["ca_file"], timeout=PATIENCE
         )
         found: dict[str, Any] = answer.json()
         return found if "random-0@docker" in {**found["routers"], **found["tcpRouters"]} else None
@@ -153,7 +153,7 @@ def test_every_request_meets_the_route_that_is_meant_for_it(
         def asked(host: str, path: str) -> tuple[int, str | None]:
             # The certificate is of the domain only; Traefik goes by the name in the request.
             answer = session.get(
-                f"https://{domain}{path}", headers={"Host": host}, verify=info["ca_file"], allow_redirects=False, timeout=60
+                f"https://{domain}{path}", headers={"Host": host}, verify=info["ca_file"], allow_redirects=False, timeout=PATIENCE
             )
             return answer.status_code, answer.headers.get("Location")
 

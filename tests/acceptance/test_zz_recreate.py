@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from .support import SERVICES, Psql, Site, docker_inspect
+from .support import PATIENCE, SERVICES, Psql, Site, docker_inspect
 from .test_minio import BUCKET, root  # noqa: F401
 
 
@@ -49,7 +49,7 @@ def kept(
         json={"name": marker},
         auth=(given["user"], given["password"]),
         verify=info["ca_file"],
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert made.status_code == 200, made.text
     containers = {one["Id"] for one in docker_inspect(host, *SERVICES).values()}
@@ -79,7 +79,7 @@ def test_experiments_are_there(kept: Kept, http: requests.Session, domain: str, 
         f"https://mlflow.{domain}/api/2.0/mlflow/experiments/get-by-name",
         params={"experiment_name": kept.marker},
         auth=(given["user"], given["password"]),
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert found.json()["experiment"]["experiment_id"] == kept.experiment
 

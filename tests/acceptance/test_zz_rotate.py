@@ -19,7 +19,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from .scan import Scan
-from .support import SECRETS_DIR, Outside, Psql, Site, fingerprints, identities, secret_files, wait_until
+from .support import PATIENCE, SECRETS_DIR, Outside, Psql, Site, fingerprints, identities, secret_files, wait_until
 from .test_minio import BUCKET, client
 from .test_zz_idempotence import assert_refused
 from .writer import Writer, writing
@@ -125,7 +125,7 @@ class Rotation:
 
 def logs_in(http: requests.Session, domain: str, login: tuple[str, str]) -> bool:
     """Whether MLflow's route takes a user and a password."""
-    return http.get(f"https://mlflow.{domain}/version", auth=login, timeout=60).status_code == 200
+    return http.get(f"https://mlflow.{domain}/version", auth=login, timeout=PATIENCE).status_code == 200
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def rotation(
         staged = staged or json.loads(secret_files(host)["rotation.json"])
         if task == "Run MLflow: Ship the files":
             login = told["mlflow"]["user"], staged["mlflow_password"]
-            wait_until(functools.partial(logs_in, session, domain, login), "the proxy takes the new password")
+            wait_until(functools.partial(logs_in, session, domain, login), "the proxy takes the new password", 10)
             writer.tell(login[1])
     writer.writes(60)
     seen = writer.result()
@@ -194,7 +194,7 @@ def test_the_proxy_takes_the_new_passwords_only(rotation: Rotation, http: reques
         for credentials, status in ((info["credentials"], 200), (rotation.told_before, 401)):
             given = credentials[service]
             url = f"https://{service}.{domain}{path}"
-            assert http.get(url, auth=(given["user"], given["password"]), timeout=60).status_code == status, service
+            assert http.get(url, auth=(given["user"], given["password"]), timeout=PATIENCE).status_code == status, service
 
 
 def test_the_object_store_takes_the_new_keys_only(

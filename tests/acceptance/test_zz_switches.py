@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import requests
 
-from .support import DAYS_31, SERVICES, Site, docker_inspect, wait_until
+from .support import DAYS_31, PATIENCE, SERVICES, Site, docker_inspect, wait_until
 
 pytestmark = pytest.mark.operations
 
@@ -144,8 +144,8 @@ def test_the_rest_works_without_them(
     http.auth = (login["user"], login["password"])
     artifacts = f"https://mlflow.{domain}/api/2.0/mlflow-artifacts/artifacts/switches"
     experiments = f"https://mlflow.{domain}/api/2.0/mlflow/experiments"
-    assert http.put(f"{artifacts}/here.txt", data=HERE, timeout=60).status_code == 200
-    assert http.post(f"{experiments}/create", json={"name": HERE}, timeout=60).status_code == 200
+    assert http.put(f"{artifacts}/here.txt", data=HERE, timeout=PATIENCE).status_code == 200
+    assert http.post(f"{experiments}/create", json={"name": HERE}, timeout=PATIENCE).status_code == 200
     off = {
         **dict.fromkeys(("homepage_enabled", "rustdesk_enabled", "minio_enabled", "postgres_enabled"), False),
         "mlflow_s3_endpoint": f"https://{info['address']}:{STORE_PORT}",
@@ -165,15 +165,15 @@ def test_the_rest_works_without_them(
     assert sorted(names) == sorted([DATABASE, STORE, "mlflow", "socket-proxy", "traefik"])
     # Neither ports nor names of theirs are answered.
     for port in (5432, 21115):
-        with pytest.raises(OSError, match="refused"), socket.create_connection((info["address"], port), timeout=60):
+        with pytest.raises(OSError, match="refused"), socket.create_connection((info["address"], port), timeout=PATIENCE):
             pass
     with pytest.raises(requests.exceptions.SSLError, match="unrecognized name"):
-        http.get(f"https://{domain}/", timeout=60)
+        http.get(f"https://{domain}/", timeout=PATIENCE)
     # MLflow keeps its artifacts in the other store, and its rows in the other database, which it has found to be the right one.
-    assert http.put(f"{artifacts}/there.txt", data=THERE, timeout=60).status_code == 200
+    assert http.put(f"{artifacts}/there.txt", data=THERE, timeout=PATIENCE).status_code == 200
     assert other_store.run("cat it/mlflow/switches/there.txt").stdout == THERE
-    assert http.post(f"{experiments}/create", json={"name": THERE}, timeout=60).status_code == 200
-    assert http.post(f"{experiments}/search", json={"max_results": 10}, timeout=60).json()["experiments"][0]["name"] == THERE
+    assert http.post(f"{experiments}/create", json={"name": THERE}, timeout=PATIENCE).status_code == 200
+    assert http.post(f"{experiments}/search", json={"max_results": 10}, timeout=PATIENCE).json()["experiments"][0]["name"] == THERE
     assert other_database.ask(f"SELECT count(*) FROM experiments WHERE name = '{THERE}'") == "1"
     assert (
         other_database.ask("SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_addr IS NOT NULL") == "t"
@@ -189,12 +189,13 @@ def test_the_rest_works_without_them(
     # The network of strangers has no part in it.
     assert sorted(docker_inspect(host, "mlflow")["mlflow"]["NetworkSettings"]["Networks"]) == ["opengeoai-data", "opengeoai-outside"]
     # The garbage that is collected is that of the other database and store.
-    run = http.post(f"https://mlflow.{domain}/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}, timeout=60).json()["run"]["info"]
+    url = f"https://mlflow.{domain}/api/2.0/mlflow/runs/create"
+    run = http.post(url, json={"experiment_id": "0"}, timeout=PATIENCE).json()["run"]["info"]
     run_id, kept = run["run_id"], run["artifact_uri"].removeprefix("mlflow-artifacts:/")
     artifact = f"https://mlflow.{domain}/api/2.0/mlflow-artifacts/artifacts/{kept}/garbage.txt"
-    assert http.put(artifact, data=THERE, timeout=60).status_code == 200
+    assert http.put(artifact, data=THERE, timeout=PATIENCE).status_code == 200
     assert other_store.run(f"cat it/mlflow/{kept}/garbage.txt").stdout == THERE
-    deleted = http.post(f"https://mlflow.{domain}/api/2.0/mlflow/runs/delete", json={"run_id": run_id}, timeout=60)
+    deleted = http.post(f"https://mlflow.{domain}/api/2.0/mlflow/runs/delete", json={"run_id": run_id}, timeout=PATIENCE)
     assert deleted.status_code == 200, deleted.text
     other_database.ask(f"UPDATE runs SET deleted_time = deleted_time - {DAYS_31} WHERE run_uuid = '{run_id}'")
     done = host.run("systemctl start opengeoai-mlflow-gc.service")
@@ -216,13 +217,13 @@ def test_the_rest_works_without_them(
         assert docker_inspect(host, "mlflow")["mlflow"]["Config"]["Image"] == image
     site.converge("-e", another, "-e", "upgrade_without_backup=true", playbook="playbooks/upgrade.yml")
     assert docker_inspect(host, "mlflow")["mlflow"]["Config"]["Image"] == next_image
-    assert http.post(f"{experiments}/search", json={"max_results": 10}, timeout=60).json()["experiments"][0]["name"] == THERE
+    assert http.post(f"{experiments}/search", json={"max_results": 10}, timeout=PATIENCE).json()["experiments"][0]["name"] == THERE
     # What comes back is as it was, and the others have been there all the time; Traefik has listened on another port less.
     site.converge()
     host.check_output(f"docker rmi {next_image}")
     found = docker_inspect(host, *SERVICES)
     assert {name for name in SERVICES if found[name]["Id"] == before[name]["Id"]} == {"socket-proxy"}
     assert host.check_output("cat /var/lib/opengeoai/rustdesk/id_ed25519.pub") == public_key
-    assert http.get(f"{artifacts}/here.txt", timeout=60).text == HERE
-    assert http.get(f"{experiments}/get-by-name", params={"experiment_name": HERE}, timeout=60).status_code == 200
-    assert http.get(f"{experiments}/get-by-name", params={"experiment_name": THERE}, timeout=60).status_code == 404
+    assert http.get(f"{artifacts}/here.txt", timeout=PATIENCE).text == HERE
+    assert http.get(f"{experiments}/get-by-name", params={"experiment_name": HERE}, timeout=PATIENCE).status_code == 200
+    assert http.get(f"{experiments}/get-by-name", params={"experiment_name": THERE}, timeout=PATIENCE).status_code == 404

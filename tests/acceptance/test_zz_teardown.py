@@ -17,7 +17,7 @@ from lab.engine import docker
 from lab.machine import wait_for_ssh
 from lab.settings import container_name
 
-from .support import SECRETS_DIR, SERVICES, Psql, Site, play, states, wait_until
+from .support import PATIENCE, SECRETS_DIR, SERVICES, Psql, Site, play, states, wait_until
 
 pytestmark = pytest.mark.operations
 UNIT = "opengeoai-stack"
@@ -104,7 +104,7 @@ def test_a_hub_that_was_taken_down_comes_back_with_data_and_passwords(
     assert "through a teardown" in psql("SELECT what FROM kept")
     given = info["credentials"]["mlflow"]
     ask = f"https://mlflow.{domain}/api/2.0/mlflow/experiments/get?experiment_id=0"
-    assert http.get(ask, auth=(given["user"], given["password"]), timeout=60).status_code == 200
+    assert http.get(ask, auth=(given["user"], given["password"]), timeout=PATIENCE).status_code == 200
     assert site.converge().changed == 0
 
 

@@ -293,6 +293,16 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         {**LETSENCRYPT, "traefik_acme_challenge": "dns"},
         ("traefik_acme_dns_provider is not set", "such as cloudflare"),
     ),
+    (
+        "options of dns",
+        {
+            **LETSENCRYPT,
+            "traefik_acme_challenge": "dns",
+            "traefik_acme_dns_provider": "cloudflare",
+            "traefik_acme_dns_options": {"delayBeforeCheck": 3},
+        },
+        ("traefik_acme_dns_options has 'delayBeforeCheck'", "'propagation' and 'resolvers'"),
+    ),
     ("challenge", {**LETSENCRYPT, "traefik_acme_challenge": "tls-alpn"}, ("traefik_acme_challenge", "tls-alpn", "dns")),
     ("files without files", {"traefik_certificates": "files"}, ("traefik_certificate_file is not set", "absolute path")),
     (
@@ -335,6 +345,11 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("postgres access", {"postgres_access": "some"}, ("postgres_access", "some", "closed")),
     ("rate key", {"mlflow_rate_limit": {"avarage": 3}}, ("mlflow_rate_limit", "'avarage'", "average")),
     ("rate value", {"mlflow_rate_limit": {"average": -3}}, ("mlflow_rate_limit", "-3")),
+    (
+        "rate as text",
+        {"mlflow_rate_limit": {"average": "ten", "burst": 3}},
+        ("mlflow_rate_limit has average 'ten'", "a number of requests"),
+    ),
     ("rate of tcp", {"postgres_rate_limit": {"average": 3}}, ("postgres_rate_limit", "'average'", "connections")),
     ("middleware", {"mlflow_middlewares": ["my middleware@file"]}, ("mlflow_middlewares", "my middleware@file")),
     (
@@ -451,6 +466,16 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         "own service with an unknown key",
         {"stack_extra_services": [{**MAPS, "volumes": ["/a:/b"]}]},
         ("stack_extra_services", "volumes", "mounts"),
+    ),
+    (
+        "own service with credentials without a secret",
+        {"stack_extra_services": [{**MAPS, "credentials": {"user": "me"}}]},
+        ("stack_extra_services[0]", "credentials", "lacks the key 'secret'"),
+    ),
+    (
+        "own service with credentials as text",
+        {"stack_extra_services": [{**MAPS, "credentials": {"user": "me", "secret": "maps_key", "users": ["you"]}}]},
+        ("stack_extra_services[0]", "users[0]", "must be a mapping, got 'you'"),
     ),
     ("own service as a mapping", {"stack_extra_services": MAPS}, ("stack_extra_services", "list")),
     ("own service as text", {"stack_extra_services": ["maps"]}, ("stack_extra_services", "maps")),

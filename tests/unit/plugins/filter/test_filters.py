@@ -40,6 +40,7 @@ DELEGATES: list[tuple[str, Any, tuple[Any, ...], Any]] = [
         (["x"],),
         {
             "secrets": [{"name": "mlflow_user_al_password"}],
+            "told": [{"user": "al", "secret": "mlflow_user_al_password"}],
             "logins": [{"user": "al", "secret": "mlflow_user_al_password", "rounds": 10}],
             "accounts": [{"name": "al", "secret": "mlflow_user_al_password", "admin": False, "permissions": []}],
         },

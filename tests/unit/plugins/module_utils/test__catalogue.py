@@ -200,7 +200,7 @@ def test_further_users_have_salts_and_are_told() -> None:
     services = [
         service(
             "web",
-            credentials={**login, "users": [{**further, "rounds": 4}]},
+            credentials={**login, "users": [further]},
             routes=[route("web", "a.org", basic_auth={**login, "users": [{**further, "rounds": 4}]})],
         )
     ]

@@ -56,6 +56,10 @@ def test_mlflow_users() -> None:
     found = mlflow_users([ALICE, BOB], ["", "given"])
     assert found == {
         "secrets": [{"name": "mlflow_user_alice_password"}, {"name": "mlflow_user_bob_password"}],
+        "told": [
+            {"user": "alice", "secret": "mlflow_user_alice_password"},
+            {"user": "Bob", "secret": "mlflow_user_bob_password"},
+        ],
         # A password that a person chose costs more to try.
         "logins": [
             {"user": "alice", "secret": "mlflow_user_alice_password", "rounds": 4},
@@ -67,7 +71,7 @@ def test_mlflow_users() -> None:
         ],
     }
     assert mlflow_users([ALICE, BOB])["secrets"] == found["secrets"]
-    assert mlflow_users([], []) == {"secrets": [], "logins": [], "accounts": []}
+    assert mlflow_users([], []) == {"secrets": [], "told": [], "logins": [], "accounts": []}
 
 
 @pytest.mark.parametrize(

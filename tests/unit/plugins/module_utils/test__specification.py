@@ -21,6 +21,7 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._specification impor
     HEALTHCHECK_DEFAULTS,
     LOGIN_DEFAULTS,
     NESTED_DEFAULTS,
+    TOLD_DEFAULTS,
     UPGRADE_DEFAULTS,
     enabled,
     logins_of,
@@ -239,6 +240,7 @@ def test_every_key_is_documented() -> None:
     assert set(route["basic_auth"]["options"]["users"]["options"]) == set(LOGIN_DEFAULTS)
     assert set(route["rate_limit"]["options"]) == {*RATE_KEYS, *TCP_RATE_KEYS}
     assert set(options["credentials"]["options"]) == set(CREDENTIALS_DEFAULTS)
+    assert set(options["credentials"]["options"]["users"]["options"]) == set(TOLD_DEFAULTS)
     assert tuple(options["networks"]["choices"]) == NETWORKS
 
 
