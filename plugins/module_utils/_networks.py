@@ -12,6 +12,8 @@ import typing as t
 
 RATE_KEYS = ("average", "burst", "period")
 TCP_RATE_KEYS = ("connections",)
+# That of Traefik.
+DEFAULT_PERIOD = "1s"
 _PERIOD = re.compile(r"[1-9][0-9]*(ms|s|m|h)")
 
 
@@ -75,7 +77,7 @@ def rate_problem(what: str, value: t.Any, protocol: str = "http") -> str | None:
         number = value.get(key)
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
             return f"{what} has {key} {number!r}: write a number of requests, 1 or more"
-    period = value.get("period", "1s")
+    period = value.get("period", DEFAULT_PERIOD)
     if not isinstance(period, str) or not _PERIOD.fullmatch(period):
         return f"{what} has period {period!r}: write a time such as 1s or 1m"
     return None
@@ -91,4 +93,4 @@ def middlewares_problem(what: str, value: t.Any) -> str | None:
     return None
 
 
-__all__ = ("RATE_KEYS", "TCP_RATE_KEYS", "everyone", "middlewares_problem", "networks_problem", "rate_problem")
+__all__ = ("DEFAULT_PERIOD", "RATE_KEYS", "TCP_RATE_KEYS", "everyone", "middlewares_problem", "networks_problem", "rate_problem")

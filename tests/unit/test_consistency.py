@@ -23,7 +23,7 @@ import yaml
 from ansible_collections.opengeoai.hub.plugins.module_utils._catalogue import catalogue
 from ansible_collections.opengeoai.hub.plugins.module_utils._docker_container import docker_container_arguments
 from ansible_collections.opengeoai.hub.plugins.module_utils._image_reference import image_reference
-from ansible_collections.opengeoai.hub.plugins.module_utils._networks import RATE_KEYS, TCP_RATE_KEYS
+from ansible_collections.opengeoai.hub.plugins.module_utils._networks import DEFAULT_PERIOD, RATE_KEYS, TCP_RATE_KEYS
 from ansible_collections.opengeoai.hub.plugins.module_utils._specification import DEFAULTS, NESTED_DEFAULTS
 from ansible_collections.opengeoai.hub.plugins.module_utils._validation import TCP_RATES
 from ansible_collections.opengeoai.hub.plugins.plugin_utils._variables import command_variables, known_variables
@@ -208,6 +208,8 @@ def test_the_variables_of_all_playbooks_are_known() -> None:
 def test_a_rate_limit_has_the_keys_that_are_taken(role: str) -> None:
     limits = {name: set(option.get("options", ())) for name, option in options(role).items() if name.endswith("_rate_limit")}
     assert limits == {name: set(TCP_RATE_KEYS if name in TCP_RATES else RATE_KEYS) for name in limits}
+    periods = [options(role)[name]["options"]["period"]["default"] for name in limits if name not in TCP_RATES]
+    assert set(periods) <= {DEFAULT_PERIOD}
 
 
 @pytest.mark.parametrize("role", ROLES)

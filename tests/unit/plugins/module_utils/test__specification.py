@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._extra_services import NETWORKS
-from ansible_collections.opengeoai.hub.plugins.module_utils._networks import RATE_KEYS, TCP_RATE_KEYS
+from ansible_collections.opengeoai.hub.plugins.module_utils._networks import DEFAULT_PERIOD, RATE_KEYS, TCP_RATE_KEYS
 from ansible_collections.opengeoai.hub.plugins.module_utils._specification import (
     BASIC_AUTH_DEFAULTS,
     CREDENTIALS_DEFAULTS,
@@ -260,4 +260,6 @@ def test_documented_defaults_are_those_that_are_applied() -> None:
     assert {key: option["default"] for key, option in login.items() if "default" in option} == {
         key: BASIC_AUTH_DEFAULTS[key] for key in ("rounds", "remove_header")
     }
+    assert login["users"]["options"]["rounds"]["default"] == LOGIN_DEFAULTS["rounds"]
+    assert options["routes"]["options"]["rate_limit"]["options"]["period"]["default"] == DEFAULT_PERIOD
     assert shown == {place: DEFAULTS[place[0]] if place[1] is None else applied[place[0]][place[1]] for place in shown}
