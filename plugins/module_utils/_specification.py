@@ -14,7 +14,12 @@ import re
 import typing as t
 
 from ansible_collections.opengeoai.hub.plugins.module_utils._htpasswd import GIVEN_ROUNDS
-from ansible_collections.opengeoai.hub.plugins.module_utils._networks import middlewares_problem, networks_problem, rate_problem
+from ansible_collections.opengeoai.hub.plugins.module_utils._networks import (
+    DEFAULT_PERIOD,
+    middlewares_problem,
+    networks_problem,
+    rate_problem,
+)
 
 Specification = dict[str, t.Any]
 
@@ -113,7 +118,7 @@ LOGIN_DEFAULTS: Specification = {"user": None, "secret": None, "rounds": GIVEN_R
 TOLD_DEFAULTS: Specification = {"user": None, "secret": None}
 CREDENTIALS_DEFAULTS: Specification = {"user": None, "secret": None, "database": None, "users": []}
 # Enough for a page with all that it loads, and little for who tries passwords.
-BASIC_AUTH_RATE_LIMIT: Specification = {"average": 10, "burst": 100, "period": "1s"}
+BASIC_AUTH_RATE_LIMIT: Specification = {"average": 10, "burst": 100, "period": DEFAULT_PERIOD}
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 

@@ -122,7 +122,7 @@ def test_guesses_are_few(info: dict[str, Any], domain: str, http: requests.Sessi
             return http.post(url, json=keys, timeout=PATIENCE).status_code == 204
         return http.get(url, auth=(given["user"], given["password"]), timeout=PATIENCE).status_code == 200
 
-    wait_until(let_in, "a right password", 10)
+    wait_until(let_in, "a right password", 5)
     # And the tests after this one have their allowance again.
     time.sleep(burst / average)
 

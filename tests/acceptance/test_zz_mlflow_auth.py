@@ -455,7 +455,7 @@ def test_rotated_native_accounts_take_the_new_passwords_only(
         assert api.status((user, rotated.now[secret])) == 200, user
         if rotated.before[secret] != rotated.now[secret]:
             # Until then each of the server's processes may still take it.
-            wait_until(functools.partial(turned_away, (user, rotated.before[secret])), user, CACHE_SECONDS + 15)
+            wait_until(functools.partial(turned_away, (user, rotated.before[secret])), user, CACHE_SECONDS + 5)
     role = dataclasses.replace(psql, user="mlflow", database="mlflow", password=rotated.now["mlflow_database_password"])
     assert role("SELECT 1") == "1"
     refused = dataclasses.replace(role, password=rotated.before["mlflow_database_password"]).run("SELECT 1")

@@ -104,7 +104,7 @@ def test_stop_takes_along_what_needs_it_and_start_brings_it_back(site: Site, hos
     assert (done.returncode, done.changed) == (0, 1), done.output
     assert {name for name, state in states(host).items() if state != "running"} == {"minio", "mlflow"}
     # Rather no answer than one from a service that is not whole. Traefik hears of it within two seconds.
-    wait_until(lambda: http.get(f"https://mlflow.{domain}/version", timeout=PATIENCE).status_code == 404, "MLflow's route is gone", 15)
+    wait_until(lambda: http.get(f"https://mlflow.{domain}/version", timeout=PATIENCE).status_code == 404, "MLflow's route is gone", 10)
     again = play(site, "stop", services=["minio"])
     assert (again.returncode, again.changed) == (0, 0)
     # A stop on purpose is told, and is no healthy hub.
