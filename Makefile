@@ -21,19 +21,25 @@ export MOLECULE_COMMAND_BORDERS := false
 DEMO := demo
 DOCS := .docs
 VENV_DOCS := .venv-docs
-# In lanes, which run beside each other: more than two of these machines are too much for two cores.
-SCENARIOS := "default" "docker-repository debian12"
+# Two scenarios run at a time, and the next one begins as soon as one is over: so the longest stand first.
+JOBS := 2
+# Fresh installations, and the tests that inspect them.
+SCENARIOS := default debian12
+# Tests that change a hub.
+CHANGE_SCENARIOS := upgrade backup security changes operations accounts acme chaos docker-repository
+# What takes too long for each change.
+DAILY_SCENARIOS := interrupted offline
 CHAOS_PAGE := docs/reliability.md
-SECURITY_SCENARIOS := "security" "accounts acme"
-# What waits much, upgrade and backup, beside what works much.
-OPERATIONS_SCENARIOS := "upgrade operations" "changes backup"
+# The machine of `make try`.
+VM := try
+TEST := tests/acceptance/inspect
 SANITY := build-import-check sanity units
 MUTATE := _catalogue _certificate_files _certificate_validation _database_url _docker_container _escape _extensions _extra_services \
           _firewall _host _htpasswd _image_reference _local_ca _minio _mlflow_accounts _mlflow_users _networks _other_stores _postgres _rotation _routes \
           _secret_lists _service_files _settled _sizing _specification _throwaway_container _traefik _validation _values _variable_names \
           _written
 
-.PHONY: help venv demo demo-info demo-down lint format sanity unit mutate molecule test test-security test-operations chaos release-artifact \
+.PHONY: help venv demo demo-info demo-down lint format sanity unit mutate molecule test test-changes test-all chaos try release-artifact \
         bench docs links messages pictures clean
 
 help: ## list the targets
@@ -86,31 +92,39 @@ unit: $(VENV)/.dev ## run the unit tests
 mutate: $(VENV)/.dev ## change pure code in every way that its unit tests should notice: make mutate MUTATE="_traefik _host"
 	python tools/mutate.py $(MUTATE)
 
-molecule: $(VENV)/.dev ## bring the stack up on fresh VMs, and test it from outside
+molecule: $(VENV)/.dev ## run scenarios on throwaway machines: make molecule SCENARIOS="backup upgrade"
 	python -m lab images
-	tools/lanes $(SCENARIOS)
+	$(MAKE) --no-print-directory --jobs=$(JOBS) --output-sync $(addprefix molecule-,$(SCENARIOS))
 
-test-security: $(VENV)/.dev ## change users, secrets, certificates and access on fresh VMs, and try to get in
+molecule-%: $(VENV)/.dev
 	@begin=$$SECONDS
-	$(MAKE) --no-print-directory molecule SCENARIOS='$(SECURITY_SCENARIOS)'
-	echo "== test-security passed in $$((SECONDS - begin)) s"
+	molecule test --scenario-name "$*"
+	echo "== $* passed in $$((SECONDS - begin)) s"
 
-test-operations: $(VENV)/.dev ## change fresh VMs, take them down, lose them, restore and upgrade them
-	@begin=$$SECONDS
-	$(MAKE) --no-print-directory molecule SCENARIOS='$(OPERATIONS_SCENARIOS)'
-	echo "== test-operations passed in $$((SECONDS - begin)) s"
-
-chaos: $(VENV)/.dev ## kill, cut, fill and reboot under a client that writes, and write what came of it to docs/reliability.md
-	@export CHAOS_PAGE=$(CHAOS_PAGE)
-	$(MAKE) --no-print-directory molecule SCENARIOS=chaos
-
-test: $(VENV)/.dev ## run all checks and tests but sanity, and the long ones of test-security, test-operations and chaos
+test: $(VENV)/.dev ## check the sources, install the stack on fresh machines, and inspect it
 	@for target in lint docs unit molecule; do
-	    echo "== $$target"
 	    begin=$$SECONDS
 	    $(MAKE) --no-print-directory "$$target"
 	    echo "== $$target passed in $$((SECONDS - begin)) s"
 	done
+
+test-changes: ## change a hub: access, secrets, upgrades, backup and restore, faults
+	@$(MAKE) --no-print-directory molecule SCENARIOS='$(CHANGE_SCENARIOS)'
+
+# Of several expressions of markers, pytest takes the last one.
+test-all chaos try: export PYTEST_ADDOPTS := -m ""
+
+test-all: ## run all tests, the daily ones too
+	@$(MAKE) --no-print-directory lint docs unit molecule SCENARIOS='$(SCENARIOS) $(CHANGE_SCENARIOS) $(DAILY_SCENARIOS)'
+
+chaos: export CHAOS_PAGE := $(CHAOS_PAGE)
+chaos: ## strike a hub while clients write, and write docs/reliability.md
+	@rm -f .cache/reliability.json
+	$(MAKE) --no-print-directory molecule JOBS=1 SCENARIOS='interrupted chaos'
+
+try: $(VENV)/.dev ## run tests on a machine that stays up: make try TEST=tests/acceptance/inspect/test_flow.py [VM=demo]
+	@python -m lab up "$(VM)" --converged
+	LAB_VM="$(VM)" pytest $(TEST)
 
 release-artifact: $(VENV)/.run ## build the artifact of the release TAG, as the forge does: make release-artifact TAG=1.0.0
 	tools/release-artifact "$(TAG)"
@@ -128,7 +142,7 @@ messages: $(VENV)/.dev ## write the guide with all messages of wrong variables a
 	MESSAGES_PAGE=1 pytest tests/unit/test_mistakes.py -k page_of_messages
 
 pictures: $(VENV)/.dev ## take the pictures of the documentation anew, of the demo
-	PICTURES=1 LAB_VM=$(DEMO) pytest tests/acceptance/test_browser.py -k pictures
+	PICTURES=1 LAB_VM=$(DEMO) pytest tests/acceptance/inspect/test_browser.py -k pictures
 
 clean: ## remove what was built here, and everything of the lab on this machine
 	if [ -d .lab ]; then "$(PYTHON)" -m lab purge; fi

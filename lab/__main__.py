@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab import acme, engine, host, images, inventory, machine, registry, summary, tools
+from lab import acme, copies, engine, host, images, inventory, machine, registry, summary, tools
 from lab.settings import NETWORK, STATE_DIR, SUITES, LabError, check_name
-from lab.shell import alone, say
+from lab.shell import alone, run_logged, say
 
 
 def deliver(names: Sequence[str]) -> registry.Registry:
@@ -44,6 +44,7 @@ def up(
     variables: Sequence[str] = (),
     address: str | None = None,
     host_vars: Sequence[Path] = (),
+    converged: bool = False,
 ) -> None:
     """A machine that answers, and all that it needs around it."""
     engine.ensure_engine()
@@ -53,15 +54,44 @@ def up(
     there = supply([] if existing else [images.vm_image(debian)])
     if existing:
         machine.ensure_running(name)
+        machine.admit(name)
+    elif converged:
+        create_converged(name, there, address)
     else:
         say(f"creating {name} (Debian {debian})")
         machine.create(name, debian, address)
-    machine.admit(name)
+        machine.admit(name)
     more = dict(one.split("=", 1) for one in variables)
     if with_acme:
         acme.publish(name)
         more.update(acme.start(name).variables)
     say(f"inventory: {inventory.write(name, there, more, host_vars)}")
+
+
+def create_converged(name: str, there: registry.Registry | None, address: str | None) -> None:
+    """A machine on which the stack runs: from the copy, which is made first where there is none."""
+    with alone("converged"):
+        key = copies.key(there, inventory.product_variables(there))
+        if copies.exists(key):
+            say(f"creating {name} from the copy {key}")
+            machine.create(name, "13", address, copy=key)
+            machine.admit(name)
+            return
+        say(f"creating {name}, and running the site playbook: there is no copy {key}")
+        machine.create(name, "13", address)
+        machine.admit(name)
+        directory = inventory.write(name, there, {})
+        run_logged([str(Path(sys.executable).with_name("ansible-playbook")), "site.yml", "-i", str(directory)], f"site {name}")
+        keep(name, there)
+
+
+def keep(name: str, there: registry.Registry | None) -> None:
+    """Make a copy of a machine on which the site playbook has been run, unless there is one of the same sources."""
+    key = copies.key(there, inventory.product_variables(there))
+    if copies.exists(key):
+        say(f"there is a copy {key}")
+    elif copies.available():
+        machine.save(name, key)
 
 
 def purge() -> None:
@@ -77,6 +107,7 @@ def purge() -> None:
         engine.docker("image", "rm", "--force", *before, check=False)
         if engine.labelled("image") == before:
             raise LabError(f"these images are in use and stay: {', '.join(before)}")
+    copies.unmount()
     for path in STATE_DIR.iterdir() if STATE_DIR.is_dir() else ():
         if path.is_dir():
             shutil.rmtree(path)
@@ -99,6 +130,8 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--set", action="append", default=[], metavar="VARIABLE=VALUE", dest="variables", help="a variable of its inventory")
     make.add_argument("--host-vars", action="append", default=[], metavar="FILE", type=Path, help="a file of variables of its inventory")
     make.add_argument("--address", help="such as that of the machine that it replaces")
+    make.add_argument("--converged", action="store_true", help="start from a copy of a machine on which the site playbook has been run")
+    add("keep", "Make a copy of a machine on which the site playbook has been run, for others to start from.")
     add("down", "Remove a machine and its data.")
     add("reboot", "Reboot a machine in an orderly way.")
     add("kill", "Cut a machine's power.")
@@ -127,7 +160,13 @@ def command_line(arguments: Sequence[str]) -> int:
         if absent := [path for path in given.host_vars if not path.is_file()]:
             raise LabError(f"--host-vars {absent[0]}: there is no such file")
         debian = given.debian or _existing_release(given.name) or "13"
-        up(given.name, debian, given.acme, given.variables, given.address, given.host_vars)
+        if given.converged and given.debian == "12":
+            raise LabError("--debian 12 and --converged: copies are of Debian 13 only")
+        up(given.name, debian, given.acme, given.variables, given.address, given.host_vars, given.converged)
+        return 0
+    if given.command == "keep":
+        machine.known(given.name)
+        keep(given.name, supply([]))
         return 0
     if given.command == "engine":
         engine.ensure_engine()

@@ -22,26 +22,28 @@ def yaml_mapping(values: Mapping[str, str], indent: int = 0) -> str:
     return "".join(f"{' ' * indent}{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
 
 
+def product_variables(registry: Registry | None) -> dict[str, str]:
+    """The variables that decide what is on a machine, whichever clone it is of: the stack's domain, and where its images are."""
+    values = {"stack_domain": STACK_DOMAIN, "traefik_certificates": "selfsigned"}
+    if registry:
+        values["stack_registry"] = REGISTRY
+        values.update(images.image_overrides())
+    return values
+
+
 def group_variables(name: str, registry: Registry | None) -> dict[str, str]:
-    """What holds for every host: how to log in, the stack's domain, and where its images are."""
+    """What holds for every host: how to log in, and what is on it."""
     values = {
         "ansible_user": VM_USER,
         "ansible_ssh_private_key_file": str(state_dir(name) / "id_ed25519"),
         "ansible_ssh_common_args": shlex.join(ssh_options(name)),
         "ansible_python_interpreter": "/usr/bin/python3",
-        "stack_domain": STACK_DOMAIN,
-        "traefik_certificates": "selfsigned",
+        **product_variables(registry),
     }
     if registry:
-        values.update(
-            {
-                "stack_registry": REGISTRY,
-                "docker_registry_ca_file": str(registry.ca_file),
-                "docker_registry_username": registry.user,
-                "docker_registry_password": registry.password,
-            }
-        )
-        values.update(images.image_overrides())
+        values["docker_registry_ca_file"] = str(registry.ca_file)
+        values["docker_registry_username"] = registry.user
+        values["docker_registry_password"] = registry.password
     return values
 
 

@@ -12,11 +12,12 @@ import shlex
 import shutil
 import subprocess
 import time
+import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lab import host, images
+from lab import copies, host, images
 from lab.engine import docker, inspect, labelled
 from lab.settings import (
     FIRST_VM_ADDRESS,
@@ -77,10 +78,24 @@ def release(name: str) -> str | None:
     return found["Config"]["Labels"][_RELEASE_LABEL] if found else None
 
 
-def create(name: str, debian: str, ip: str | None = None) -> None:
-    """Create the machine, with a given address or one that is free, and switch it on."""
+def _create_volume(name: str, debian: str, copy: str) -> str:
+    """A volume for the data of the machine's engine."""
     volume = f"{container_name(name)}-docker"
-    docker("volume", "create", "--label", f"{LABEL}=1", volume)
+    # Debian 12's engine would use its driver for Btrfs there, which no host of users has.
+    if debian == "13" and copies.available():
+        copies.create_volume(volume, name, copy)
+    else:
+        docker("volume", "create", "--label", f"{LABEL}=1", volume)
+    return volume
+
+
+def create(name: str, debian: str, ip: str | None = None, copy: str = "") -> None:
+    """Create the machine and switch it on.
+
+    :param ip: its address; without one, the first that is free.
+    :param copy: the name of a copy of a converged machine to start from; without one, it is a fresh machine.
+    """
+    volume = _create_volume(name, debian, copy)
     with alone("addresses"):
         taken = [
             (inspect("container", other) or {"Config": {"Labels": {}}})["Config"]["Labels"].get(_ADDRESS_LABEL, "")
@@ -105,9 +120,12 @@ def create(name: str, debian: str, ip: str | None = None) -> None:
             *_SYSTEMD,
             *("--volume", f"{volume}:/var/lib/docker"),
             *(("--memory", memory) if memory else ()),
-            images.reference(images.vm_image(debian)),
+            copies.image(copy) if copy else images.reference(images.vm_image(debian)),
             *_init(),
         )
+    if copy:
+        # A machine of its own. Without an id, systemd would take this boot for the first one, and enable units.
+        _copy_in(name, "/etc/machine-id", f"{uuid.uuid4().hex}\n")
     _copy_in(name, "/etc/lab/resolv.conf", host.resolv_conf())
     if proxy := host.apt_proxy():
         _copy_in(name, "/etc/apt/apt.conf.d/80proxy", f'Acquire::http::Proxy "{proxy}";\n')
@@ -132,9 +150,21 @@ def _copy_in(name: str, path: str, text: str) -> None:
     source.unlink()
 
 
+def save(name: str, key: str) -> None:
+    """Shut the machine down, make a copy of it, and switch it on again."""
+    say(f"copying {name}")
+    # A copy makes host keys of its own when it boots, and this machine makes others.
+    docker("exec", container_name(name), "sh", "-c", "rm -f /etc/ssh/ssh_host_*_key*")
+    docker("stop", "--time", str(_STOP_SECONDS), container_name(name))
+    copies.save(key, container_name(name), name)
+    docker("start", container_name(name))
+    wait_for_ssh(name)
+
+
 def ensure_running(name: str) -> None:
     """Switch the machine on if it is off."""
     if not known(name)["State"]["Running"]:
+        copies.available()
         say(f"starting {name}")
         docker("start", container_name(name))
 
@@ -231,6 +261,7 @@ def remove(name: str) -> None:
     volume = f"{container_name(name)}-docker"
     if inspect("volume", volume):
         docker("volume", "rm", volume)
+    copies.remove_volume(name)
     shutil.rmtree(state_dir(name), ignore_errors=True)
 
 

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SILENT = {"text"}
 # Written from the table of mistakes, which runs all of it.
 GENERATED = {"messages.rst"}
+EXAMPLE = "hub.example.org"
 OF_SETTINGS = ("decisions/switches.md", "specification.md")
 
 
@@ -50,3 +51,9 @@ def blocks(*languages: str) -> list[Block]:
     pages = (ROOT / "README.md", *guides, *(ROOT / "docs" / page for page in OF_SETTINGS))
     found = [block for path in pages for block in split(path.name, path.read_text(encoding="utf-8"))]
     return [block for block in found if not languages or block.language in languages]
+
+
+def shown(page: str, language: str, words: str) -> str:
+    """The one block of a page that has these words."""
+    (block,) = (block for block in blocks(language) if block.page == page and words in block.text)
+    return block.text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from .support import Outside, wait_until
 
 DESK = {"viewport": {"width": 1280, "height": 800}}
 PHONE_WIDTH = 390
+# What a tile says of a service that is well.
+GOOD = re.compile("healthy|running", re.IGNORECASE)
 PHONE = {"viewport": {"width": PHONE_WIDTH, "height": 844}, "is_mobile": True, "has_touch": True}
 # What WCAG 2.2 wants of a target at its level AA (2.5.8), in CSS pixels.
 TARGET_SIZE = 24
@@ -215,3 +218,8 @@ def can_be_tapped(target: Locator) -> None:
     assert min(box["width"], box["height"]) >= TARGET_SIZE, f"{target} is too small for a finger: {box}"
     assert 0 <= box["x"] <= PHONE_WIDTH - box["width"], f"{target} is beyond the edge: {box}"
     target.tap(trial=True)
+
+
+def tile(page: Page, title: str) -> Locator:
+    """What Homepage shows of a service."""
+    return page.get_by_role("listitem").filter(has=page.get_by_text(title, exact=True))

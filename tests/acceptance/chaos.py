@@ -19,9 +19,11 @@ from typing import Any
 from lab import machine
 from lab.settings import REGISTRY_ADDRESS
 
-from .support import Site, SiteRun, docker_inspect, unhealthy, wait_until
+from .support import ROOT, Site, SiteRun, docker_inspect, unhealthy, wait_until
 
 DATA = "/var/lib/opengeoai"
+# The rows of all scenarios, until they are published.
+ROWS = ROOT / ".cache/reliability.json"
 BEGIN, END = "<!-- written by make chaos -->\n", "<!-- end of what make chaos writes -->\n"
 
 
@@ -257,6 +259,7 @@ def settled(bench: Bench) -> SiteRun:
 def record(path: Path, row: Row) -> None:
     """Keep a row for the table, in the place of an older one."""
     rows = [one for one in json.loads(path.read_text()) if one["fault"] != row.fault] if path.exists() else []
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps([*rows, asdict(row)], indent=2))
 
 

@@ -21,6 +21,7 @@ import requests
 import testinfra
 import yaml
 
+from .s3 import client as s3_client
 from .scan import Scan
 from .support import (
     ECHO,
@@ -48,6 +49,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def vm(request: pytest.FixtureRequest) -> str:
     """Name of the machine."""
     return str(request.config.getoption("--lab-vm"))
+
+
+@pytest.fixture(scope="session")
+def daily(request: pytest.FixtureRequest) -> bool:
+    """Whether the long form of a test is wanted."""
+    return request.config.getoption("markexpr") != "not daily"
 
 
 @pytest.fixture(scope="session")
@@ -168,6 +175,18 @@ def echoes(host: Any, domain: str) -> Iterator[None]:
         host.check_output("docker rm --force acceptance-echo")
 
 
+@pytest.fixture(scope="module")
+def browsing(outside: Outside, domain: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The browser. While it is there this thread has an event loop, which other modules may not want."""
+    # Only those who need it load it.
+    from playwright.sync_api import sync_playwright
+
+    from .browsing import chromium
+
+    with sync_playwright() as driver, chromium(driver, domain, outside, tmp_path_factory.mktemp("home")) as found:
+        yield found
+
+
 @pytest.fixture(scope="session")
 def superuser(host: Any) -> Callable[..., str]:
     """SQL as the superuser, which only the machine itself can be."""
@@ -185,6 +204,13 @@ def secret_values(host: Any) -> dict[str, str]:
     values = secret_files(host)
     assert values, f"{SECRETS_DIR} is empty"
     return {name: value for name, value in values.items() if not name.endswith(".json")}
+
+
+@pytest.fixture(scope="session")
+def root(domain: str, info: dict[str, Any]) -> Any:
+    """The administrator."""
+    given = info["credentials"]["minio"]
+    return s3_client(domain, info["ca_file"], given["user"], given["password"])
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,10 @@ http.server.ThreadingHTTPServer(("", 8000), Echo).serve_forever()
 """
 
 
+# Of a run that finds all as it should be: twelve, and what a scenario adds.
+MODULE_RUNS = 15
+# The program of MLflow's real client, which does all that it does once.
+MLFLOW_CLIENT = Path(__file__).with_name("mlflow_client.py").read_text(encoding="utf-8")
 # For what comes by itself within a moment, on a machine that may be busy. What is promised within a time has its own.
 PATIENCE = 60
 
@@ -352,6 +356,14 @@ class SiteRun:
         """What is worth reading of a run that failed: the task that did first, or else the last one, and what follows."""
         failed = self.output.find("\nfatal: [")
         return self.output[self.output.rfind("\nTASK [", 0, failed if failed >= 0 else None) + 1 :][:3000]
+
+
+def assert_refused(done: SiteRun, words: tuple[str, ...]) -> None:
+    """The run has failed with these words, before it did anything on the machine."""
+    assert done.returncode != 0
+    text = " ".join(done.output.split())
+    assert [word for word in words if word not in text] == [], done.output[-3000:]
+    assert done.module_runs == 0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,142 @@
+# Copyright: opengeoai.hub contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Copies of converged machines: the root file system as an image, the engine's data as a Btrfs snapshot.
+
+The data of the machines' engines are subvolumes of one Btrfs file system in a sparse file on a loop device. A snapshot takes a second;
+to pull all images again takes a minute. The name of a copy is a hash of all that it was made from.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+
+from lab import images
+from lab.engine import docker, inspect
+from lab.registry import Registry
+from lab.settings import LABEL, PREFIX, ROOT, LabError
+from lab.shell import alone, as_root, run, say, succeeds
+from lab.tools import install, there
+
+# One for all clones on this host, as its engine is.
+STORE = Path("/var/lib") / PREFIX
+FILE = STORE / "engines.btrfs"
+MOUNT = STORE / "engines"
+# At most so much; the file takes no more than what is in it.
+SIZE = "64G"
+# Blocks that machines give up are given back to the host. Snapshots need no checksums, and databases are faster without.
+OPTIONS = "loop,noatime,nodatacow,discard=async"
+# Copies of other sources that are kept, for whoever goes back and forth.
+OLDER = 1
+# All that decides what a run makes of a fresh machine.
+SOURCES = ("galaxy.yml", "requirements.txt", "site.yml", "lab/copies.py", "meta", "playbooks", "plugins", "roles")
+REPOSITORY = f"{PREFIX}/converged"
+
+
+@functools.cache
+def available() -> bool:
+    """Whether there is such a file system; it is made and mounted where it is missing. Where it cannot be had, that is reported once."""
+    with alone("engines"):
+        try:
+            _mount()
+        except LabError as error:
+            say(f"machines start without copies, and take longer: there is no Btrfs on a loop device ({error})")
+            return False
+    return True
+
+
+def _mount() -> None:
+    if not there("mkfs.btrfs"):
+        install(["btrfs-progs"])
+    if succeeds(["mountpoint", "--quiet", str(MOUNT)]):
+        return
+    run(as_root(["mkdir", "--parents", str(MOUNT)]))
+    if not FILE.exists():
+        run(as_root(["truncate", "--size", SIZE, str(FILE)]))
+        run(as_root(["mkfs.btrfs", "--quiet", str(FILE)]))
+    run(as_root(["mount", "-o", OPTIONS, str(FILE), str(MOUNT)]))
+
+
+def unmount() -> None:
+    """Remove the file system; its loop device goes with the mount."""
+    if succeeds(["mountpoint", "--quiet", str(MOUNT)]):
+        run(as_root(["umount", str(MOUNT)]))
+    run(as_root(["rm", "--recursive", "--force", str(STORE)]))
+
+
+def _machine(name: str) -> Path:
+    return MOUNT / f"machine-{name}"
+
+
+def _copy(key: str) -> Path:
+    return MOUNT / f"copy-{key}"
+
+
+def create_volume(volume: str, name: str, key: str = "") -> None:
+    """The volume for a machine's engine: from a copy if one is named, and empty otherwise."""
+    place = _machine(name)
+    _remove_subvolume(place)
+    if key:
+        run(as_root(["btrfs", "subvolume", "snapshot", str(_copy(key)), str(place)]))
+    else:
+        run(as_root(["btrfs", "subvolume", "create", str(place)]))
+    options = [word for option in ("type=none", "o=bind", f"device={place}") for word in ("--opt", option)]
+    docker("volume", "create", "--label", f"{LABEL}=1", "--driver", "local", *options, volume)
+
+
+def remove_volume(name: str) -> None:
+    """Remove the data of a machine's engine."""
+    _remove_subvolume(_machine(name))
+
+
+def _remove_subvolume(place: Path) -> None:
+    if place.exists():
+        run(as_root(["btrfs", "subvolume", "delete", str(place)]))
+
+
+def key(registry: Registry | None, variables: dict[str, str]) -> str:
+    """The name of the copy that belongs to today's sources, images and variables."""
+    content = hashlib.sha256(json.dumps(variables, sort_keys=True).encode())
+    for name in (images.vm_image("13"), *(images.STACK if registry else ())):
+        content.update(images.reference(name).encode())
+    if registry:
+        # A machine keeps the login.
+        content.update(registry.password.encode())
+        content.update(registry.ca_file.read_bytes())
+    for source in (ROOT / one for one in SOURCES):
+        for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+            if path.is_file() and "__pycache__" not in path.parts:
+                content.update(f"{path.relative_to(ROOT)}\n".encode())
+                content.update(hashlib.sha256(path.read_bytes()).digest())
+    return content.hexdigest()[:16]
+
+
+def image(name: str) -> str:
+    """The image with a copy's root file system."""
+    return f"{REPOSITORY}:{name}"
+
+
+def exists(name: str) -> bool:
+    """Whether there is a copy of this name. The image is made last."""
+    return available() and _copy(name).exists() and inspect("image", image(name)) is not None
+
+
+def save(name: str, container: str, machine: str) -> None:
+    """Make a copy of a machine that has been shut down."""
+    _remove_subvolume(_copy(name))
+    run(as_root(["btrfs", "subvolume", "snapshot", "-r", str(_machine(machine)), str(_copy(name))]))
+    docker("commit", container, image(name))
+    _prune(name)
+
+
+def _prune(newest: str) -> None:
+    """Remove stale copies, all but the last ones."""
+    tags = docker("image", "ls", "--format", "{{.Tag}}", REPOSITORY).split()
+    # The engine lists the newest first.
+    older = [tag for tag in tags if tag != newest][OLDER:]
+    for tag in older:
+        docker("image", "rm", image(tag), check=False)
+        _remove_subvolume(_copy(tag))
