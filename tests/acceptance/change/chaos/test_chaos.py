@@ -39,6 +39,8 @@ class Fault:
     daily: bool = True
 
 
+# What clients wait for most.
+CENTRAL = ("postgres", "minio", "traefik")
 FAULTS = [
     *(
         Fault(f"SIGKILL of {name}", chaos.kill_containers(name), 60, daily=name not in ("postgres", "minio", "traefik"))
