@@ -36,7 +36,6 @@ from .support import (
     secret_files,
     tls_connection,
     unhealthy,
-    wait_until,
 )
 
 
@@ -241,21 +240,6 @@ def site(host: Any, inventory: Path) -> Site:
 def services() -> Sequence[str]:
     """The containers of the stack."""
     return SERVICES
-
-
-@pytest.fixture(scope="session")
-def _patience() -> list[float]:
-    """How long a test waits for the machine to settle: much at first, and little once that was in vain."""
-    return [120.0]
-
-
-@pytest.fixture(autouse=True)
-def _settled(host: Any, _patience: list[float]) -> None:
-    """Each test begins with everything healthy, so that one that failed does not drag the others with it."""
-    seconds = _patience[0]
-    _patience[0] = 5.0
-    wait_until(lambda: not unhealthy(host), "all services healthy before the test", seconds)
-    _patience[0] = seconds
 
 
 @pytest.fixture

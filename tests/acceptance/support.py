@@ -20,11 +20,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 import yaml
 
@@ -69,6 +70,11 @@ MODULE_RUNS = 15
 MLFLOW_CLIENT = Path(__file__).with_name("mlflow_client.py").read_text(encoding="utf-8")
 # For what comes by itself within a moment, on a machine that may be busy. What is promised within a time has its own.
 PATIENCE = 60
+
+
+def tiers(cases: Iterable[str], gate: Container[str]) -> list[Any]:
+    """Parameters of a test: those of the gate, and the others as daily ones."""
+    return [one if one in gate else pytest.param(one, marks=pytest.mark.daily) for one in cases]
 
 
 def wait_until(probe: Callable[[], Any], what: str, seconds: float = PATIENCE, pause: float = 0.5) -> Any:

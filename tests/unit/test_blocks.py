@@ -91,7 +91,7 @@ def check_ssh(words: list[str], directory: Path) -> None:
 
 
 def check_docker(words: list[str], _directory: Path) -> None:
-    # Only what they are about: tests/acceptance/test_zz_upstream.py runs them.
+    # Only what they are about: tests/acceptance/change/upgrade/test_upstream.py runs them.
     assert words[0] in ("exec", "stop")
     assert {"postgres", "minio", "mlflow"} & set(words)
 

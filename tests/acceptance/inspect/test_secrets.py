@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ..scan import Scan, files_with, shown, wrong_files
-from ..support import SECRETS_DIR, docker_inspect, on_machine
+from ..support import SECRETS_DIR, docker_inspect, on_machine, tiers
 
 EXPECTED = {
     "traefik_password",
@@ -107,7 +107,7 @@ def plant(vm: str, command: str, word: str, image: str) -> None:
     on_machine(vm, script, f"{word}\n{image}\n")
 
 
-@pytest.mark.parametrize("kind", [pytest.param(one, marks=[pytest.mark.daily] * (one not in GATE)) for one in PLANTS])
+@pytest.mark.parametrize("kind", tiers(PLANTS, GATE))
 def test_a_leak_would_be_found(host: Any, vm: str, kind: str) -> None:
     place, command, undo = PLANTS[kind]
     word = f'le"ak {secrets.token_hex(8)}\\é'
@@ -129,7 +129,7 @@ FILES = [
 ]
 
 
-@pytest.mark.parametrize("command", [FILES[0], *(pytest.param(one, marks=pytest.mark.daily) for one in FILES[1:])])
+@pytest.mark.parametrize("command", tiers(FILES, FILES[:1]))
 def test_a_leaking_file_would_be_found(host: Any, vm: str, command: str) -> None:
     word = f'le"ak {secrets.token_hex(8)}\\é'
     path = command.rpartition(" ")[2]
@@ -163,7 +163,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", [pytest.param(one, marks=[pytest.mark.daily] * (one not in GATE)) for one in FORMS])
+@pytest.mark.parametrize("form", tiers(FORMS, GATE))
 def test_another_form_would_be_found(host: Any, vm: str, form: str) -> None:
     place, command = FORMS[form]
     word = f'le"a&k {secrets.token_hex(8)}\\é'

@@ -40,6 +40,7 @@ from ...support import (
     client_environment,
     docker_inspect,
     secret_files,
+    tiers,
     wait_until,
 )
 from ...writer import writing
@@ -375,7 +376,7 @@ _GUESSED = ("/api/2.0/mlflow/experiments/get?experiment_id=0", "/api/2.0/mlflow-
 GUESSES = 800
 
 
-@pytest.mark.parametrize("path", [_GUESSED[0], pytest.param(_GUESSED[1], marks=pytest.mark.daily)])
+@pytest.mark.parametrize("path", tiers(_GUESSED, _GUESSED[:1]))
 def test_of_many_guesses_few_are_checked_and_others_come_in(
     path: str, native: SiteRun, api: Api, outside: Outside, first: tuple[str, str], host: Any, domain: str
 ) -> None:

@@ -20,7 +20,7 @@ import pytest
 
 from lab import images, registry
 
-from ...support import ROOT, SERVICES, Outside, Psql, Site, docker_inspect, identities, play, unhealthy, wait_until
+from ...support import ROOT, SERVICES, Outside, Psql, Site, docker_inspect, identities, play, tiers, unhealthy, wait_until
 from ...writer import Writer, writing
 
 OLD = images.image_overrides(["postgres-15", "mlflow-older"])
@@ -344,7 +344,7 @@ class TestBrokenImages:
     """The stack is as before within a minute, and nothing is lost."""
 
     @pytest.mark.usefixtures("answers")
-    @pytest.mark.parametrize("name", [pytest.param(one, marks=[pytest.mark.daily] * (one not in GATE)) for one in IMAGES])
+    @pytest.mark.parametrize("name", tiers(IMAGES, GATE))
     def test_a_broken_image_is_taken_back(self, name: str, site: Site, host: Any, writer: Writer) -> None:
         before = shown(host)
         image, service = broken(name, DESTROYS if name == "postgres-17" else EXITS), IMAGES[name]
