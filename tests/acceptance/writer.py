@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
+import secrets
 import subprocess
 import tempfile
 import threading
@@ -15,6 +16,9 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from lab.engine import docker
+from lab.settings import PREFIX
 
 from .support import LAB_NETWORK, Outside, client_environment
 
@@ -29,10 +33,23 @@ class Writer:
         variables.touch(mode=0o600)
         told = {**client_environment(domain, (given["user"], given["password"])), **(settings or {})}
         variables.write_text("".join(f"{name}={value}\n" for name, value in told.items()))
+        self.container = f"{PREFIX}-writer-{secrets.token_hex(4)}"
         hosts = [word for name in ("mlflow", "minio-api") for word in ("--add-host", f"{name}.{domain}:{outside.address}")]
         self.process = subprocess.Popen(
             [
-                *("docker", "run", "--rm", "--interactive", "--network", LAB_NETWORK, *hosts, "--label", "opengeoai.lab=1"),
+                *(
+                    "docker",
+                    "run",
+                    "--rm",
+                    "--name",
+                    self.container,
+                    "--interactive",
+                    "--network",
+                    LAB_NETWORK,
+                    *hosts,
+                    "--label",
+                    "opengeoai.lab=1",
+                ),
                 *("--env-file", str(variables), "--volume", f"{outside.ca_file}:/ca.pem:ro", "--entrypoint", "python3"),
                 *(outside.image("mlflow"), "-c", Path(__file__).with_name("writing_client.py").read_text()),
             ],
@@ -73,6 +90,11 @@ class Writer:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
+    def stop(self) -> None:
+        """End it as it is. The container would outlive the client of the engine, and try on."""
+        self.process.kill()
+        docker("rm", "--force", self.container, check=False)
+
     def result(self) -> dict[str, Any]:
         """Let it end, and read back."""
         self.tell("")
@@ -94,4 +116,4 @@ def writing(outside: Outside, domain: str, given: Mapping[str, Any], settings: M
             writer.writes(60)
             yield writer
         finally:
-            writer.process.kill()
+            writer.stop()

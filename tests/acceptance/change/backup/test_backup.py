@@ -419,7 +419,7 @@ def loss(vm: str, host: Any, outside: Outside, info: dict[str, Any], domain: str
         killed = time.time()
         over.set()
         thread.join()
-        writer.process.kill()
+        writer.stop()
         # As if it had been elsewhere all the time.
         saved = Path(directory) / "repository"
         docker("cp", f"{container_name(vm)}:{REPOSITORY}", str(saved))
