@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.engine import docker
-from lab.settings import PREFIX
+from lab.settings import LABEL, PREFIX
 
 from .support import LAB_NETWORK, Outside, client_environment
 

@@ -129,10 +129,9 @@ def shown(host: Any) -> dict[str, tuple[str, str]]:
 def leftovers(host: Any) -> str:
     """What an upgrade must not leave behind."""
     names = host.check_output("docker ps --all --format '{{.Names}}'").split()
-    files: str = host.check_output(
-        'sh -c \'find /var/lib/opengeoai /etc/opengeoai -ignore_readdir_race -name upgrade.json -o -name "*.before-upgrade" -o -name "*.copying"'
-        ' -o -name "*.failed" -o -name "*.new" -o -name "*.sockets"\''
-    )
+    kinds = " -o ".join(f"-name '{one}'" for one in ("upgrade.json", "*.before-upgrade", "*.copying", "*.failed", "*.new", "*.sockets"))
+    # MinIO's files come and go meanwhile.
+    files: str = host.check_output(f"find /var/lib/opengeoai /etc/opengeoai -ignore_readdir_race {kinds}")
     return " ".join(sorted(set(names) - set(SERVICES))) + files
 
 
