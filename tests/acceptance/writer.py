@@ -37,19 +37,8 @@ class Writer:
         hosts = [word for name in ("mlflow", "minio-api") for word in ("--add-host", f"{name}.{domain}:{outside.address}")]
         self.process = subprocess.Popen(
             [
-                *(
-                    "docker",
-                    "run",
-                    "--rm",
-                    "--name",
-                    self.container,
-                    "--interactive",
-                    "--network",
-                    LAB_NETWORK,
-                    *hosts,
-                    "--label",
-                    "opengeoai.lab=1",
-                ),
+                *("docker", "run", "--rm", "--name", self.container, "--label", f"{LABEL}=1"),
+                *("--interactive", "--network", LAB_NETWORK, *hosts),
                 *("--env-file", str(variables), "--volume", f"{outside.ca_file}:/ca.pem:ro", "--entrypoint", "python3"),
                 *(outside.image("mlflow"), "-c", Path(__file__).with_name("writing_client.py").read_text()),
             ],
