@@ -1,9 +1,9 @@
 # Copyright: opengeoai.hub contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Copies of converged machines: the root file system as an image, the engine's data as a Btrfs snapshot.
+"""Copies of converged machines: /var/lib as a Btrfs snapshot, and the rest as an image.
 
-The data of the machines' engines are subvolumes of one Btrfs file system in a sparse file on a loop device. A snapshot takes a second;
+The directories /var/lib of the machines are subvolumes of one Btrfs file system in a sparse file on a loop device. A snapshot takes a second;
 to pull all images again takes a minute. The name of a copy is a hash of all that it was made from.
 """
 
@@ -21,10 +21,10 @@ from lab.settings import LABEL, PREFIX, ROOT, LabError
 from lab.shell import alone, as_root, run, say, succeeds
 from lab.tools import install, there
 
-# One for all clones on this host, as its engine is.
+# One for all clones on this host.
 STORE = Path("/var/lib") / PREFIX
-FILE = STORE / "engines.btrfs"
-MOUNT = STORE / "engines"
+FILE = STORE / "machines.btrfs"
+MOUNT = STORE / "machines"
 # At most so much; the file takes no more than what is in it.
 SIZE = "64G"
 # Blocks that machines give up are given back to the host. Snapshots need no checksums, and databases are faster without.
@@ -39,7 +39,7 @@ REPOSITORY = f"{PREFIX}/converged"
 @functools.cache
 def available() -> bool:
     """Whether there is such a file system; it is made and mounted where it is missing. Where it cannot be had, that is reported once."""
-    with alone("engines"):
+    with alone("machines"):
         try:
             _mount()
         except LabError as error:
@@ -76,7 +76,7 @@ def _copy(key: str) -> Path:
 
 
 def create_volume(volume: str, name: str, key: str = "") -> None:
-    """The volume for a machine's engine: from a copy if one is named, and empty otherwise."""
+    """The volume of a machine: from a copy if one is named, and empty otherwise."""
     place = _machine(name)
     _remove_subvolume(place)
     if key:
@@ -88,7 +88,7 @@ def create_volume(volume: str, name: str, key: str = "") -> None:
 
 
 def remove_volume(name: str) -> None:
-    """Remove the data of a machine's engine."""
+    """Remove what a machine has kept."""
     _remove_subvolume(_machine(name))
 
 
@@ -115,7 +115,7 @@ def key(registry: Registry | None, variables: dict[str, str]) -> str:
 
 
 def image(name: str) -> str:
-    """The image with a copy's root file system."""
+    """The image with all of a copy but /var/lib."""
     return f"{REPOSITORY}:{name}"
 
 

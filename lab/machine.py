@@ -78,9 +78,14 @@ def release(name: str) -> str | None:
     return found["Config"]["Labels"][_RELEASE_LABEL] if found else None
 
 
+def volume_name(name: str) -> str:
+    """The volume of a machine. No overlay lies on an overlay, and in the layers of an image no directory can be renamed."""
+    return f"{container_name(name)}-lib"
+
+
 def _create_volume(name: str, debian: str, copy: str) -> str:
-    """A volume for the data of the machine's engine."""
-    volume = f"{container_name(name)}-docker"
+    """A volume for what the machine's engine and the stack keep."""
+    volume = volume_name(name)
     # Debian 12's engine would use its driver for Btrfs there, which no host of users has.
     if debian == "13" and copies.available():
         copies.create_volume(volume, name, copy)
@@ -118,7 +123,8 @@ def create(name: str, debian: str, ip: str | None = None, copy: str = "") -> Non
             *("--network", NETWORK, "--ip", ip, "--add-host", f"{REGISTRY_HOST}:{REGISTRY_ADDRESS}"),
             *_SECURITY,
             *_SYSTEMD,
-            *("--volume", f"{volume}:/var/lib/docker"),
+            # A new volume begins with what the image has there.
+            *("--volume", f"{volume}:/var/lib"),
             *(("--memory", memory) if memory else ()),
             copies.image(copy) if copy else images.reference(images.vm_image(debian)),
             *_init(),
@@ -258,7 +264,7 @@ def remove(name: str) -> None:
     """Remove the machine, its volume and what is kept of it here."""
     if inspect("container", container_name(name)):
         docker("rm", "--force", "--volumes", container_name(name))
-    volume = f"{container_name(name)}-docker"
+    volume = volume_name(name)
     if inspect("volume", volume):
         docker("volume", "rm", volume)
     copies.remove_volume(name)

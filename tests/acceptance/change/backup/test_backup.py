@@ -287,6 +287,7 @@ def test_a_missing_object_fails_the_trial(site: Site, host: Any, superuser: Any)
     assert "trial restore failed" not in host.run("opengeoai status").stdout
 
 
+@pytest.mark.daily
 def test_a_damaged_object_or_repository_fails_the_trial(host: Any) -> None:
     with other_repository(host, repository="/var/backups/trial", keep={"daily": 1}) as config:
         part = host.check_output(f"find {OBJECTS}/mlflow -name xl.meta | grep /artifacts/ | head -1")
@@ -313,7 +314,7 @@ def test_a_damaged_object_or_repository_fails_the_trial(host: Any) -> None:
 # Restores on the same host
 
 
-def test_a_restore_that_is_ended_is_taken_back(vm: str, host: Any, psql: Psql) -> None:
+def test_a_restore_that_is_ended_is_taken_back(daily: bool, vm: str, host: Any, psql: Psql) -> None:
     psql("CREATE TABLE IF NOT EXISTS restored (what text)")
     psql("INSERT INTO restored VALUES ('before the backup')")
     with still(host):
@@ -322,7 +323,8 @@ def test_a_restore_that_is_ended_is_taken_back(vm: str, host: Any, psql: Psql) -
         psql("INSERT INTO restored VALUES ('after the backup')")
         host.check_output("opengeoai-backup continuous")
         wait = f"until test -e {STATE}/restoring && ls -d {OBJECTS}.before-restore 2>/dev/null; do sleep 0.05; done"
-        for sign, word in (("TERM", "the restore was taken back"), ("KILL", "")):
+        signs = {"TERM": "the restore was taken back", "KILL": ""}
+        for sign, word in list(signs.items())[0 if daily else 1 :]:
             said = host.run(
                 f'sh -c \'opengeoai-backup restore --confirm {vm} > /run/said 2>&1 & pid=$!; timeout 120 sh -c "{wait}" > /dev/null;'
                 f" kill -{sign} $pid; wait $pid; cat /run/said'"
