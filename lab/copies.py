@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Copies of converged machines: /var/lib as a Btrfs snapshot, and the rest as an image.
 
-The directories /var/lib of the machines are subvolumes of one Btrfs file system in a sparse file on a loop device. A snapshot takes a second;
+The directories /var/lib of machines are subvolumes of one Btrfs file system in a sparse file on a loop device. A snapshot takes a second;
 to pull all images again takes a minute. The name of a copy is a hash of all that it was made from.
 """
 
