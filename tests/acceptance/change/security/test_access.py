@@ -405,9 +405,6 @@ def test_firewall_guards_the_published_ports(host: Any, outside: Outside, before
 
 @pytest.mark.usefixtures("chosen")
 def test_firewall_outlives_the_engine(host: Any, outside: Outside) -> None:
-    host.check_output("systemctl restart docker")
-    wait_until(lambda: not unhealthy(host), "all services healthy")
-    assert_guarded(host, outside)
     # Somebody has flushed the rules: the next start of the engine puts them back, before anything is published.
     host.check_output("iptables -F DOCKER-USER && iptables -F OPENGEOAI && iptables -X OPENGEOAI")
     host.check_output("systemctl restart docker")

@@ -31,6 +31,7 @@ from ...support import (
     fingerprints,
     identities,
     secret_files,
+    tiers,
     wait_until,
 )
 from ...writer import Writer, writing
@@ -95,7 +96,7 @@ GROUPS = {
 }
 
 
-@pytest.mark.parametrize("name", GROUPS)
+@pytest.mark.parametrize("name", tiers(GROUPS, ["database_passwords"]))
 def test_a_group_is_rotated_and_nothing_else(
     writer: Writer, site: Site, host: Any, scan: Scan, superuser: Callable[..., str], learn: Callable[[], None], name: str
 ) -> None:
