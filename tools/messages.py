@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Print the site's page with all messages about wrong variables: the table in tests/mistakes.py, and what preflight reports for each row."""
+"""Print the page of the site with all messages about wrong variables: each row of tests/mistakes.py, and what preflight reports for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.mistakes import MISTAKES, refusal  # noqa: E402
+from tests.mistakes import MISTAKES, refusal
 
 HEAD = """\
 .. _ansible_collections.opengeoai.hub.docsite.messages:

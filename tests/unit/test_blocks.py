@@ -4,18 +4,16 @@
 
 """The commands and settings of the README and the guides.
 
-Bash runs each block of commands in a copy of the files that they name. Programs that would reach a host are replaced by a recorder, and each
-recorded call is checked. An unknown program fails the block. Settings have to pass preflight. The acceptance tests run blocks on a hub.
+Bash runs each block of commands in a copy of the files that they name. Programs that would reach a host are replaced by a recorder, and
+each call is checked. An unknown program fails the block. Settings have to pass preflight. The acceptance tests run blocks on a hub.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -46,7 +46,7 @@ def test_every_mistake_has_a_name_of_its_own() -> None:
 def test_a_run_refuses_mistakes_before_it_reaches_the_host(tmp_path: Path) -> None:
     # Nobody listens on this port: a host that passes the checks is unreachable.
     common = {"ansible_host": "127.0.0.1", "ansible_port": 1, **GOOD}
-    hosts = {"good": {}, "odd": ODD, "bad": {"traefik_health_port": 0, "mlfow_workers": 3}}
+    hosts: dict[str, dict[str, Any]] = {"good": {}, "odd": ODD, "bad": {"traefik_health_port": 0, "mlfow_workers": 3}}
     inventory, kept = tmp_path / "inventory.json", tmp_path / "failures.json"
     inventory.write_text(json.dumps({"all": {"hosts": hosts, "vars": common}}))
     callback = {"ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/unit/callbacks"), "ANSIBLE_CALLBACKS_ENABLED": "failures"}
