@@ -128,6 +128,19 @@ def test_drift_is_fixed(server: Server, converge: Run) -> None:
         assert password_matches(PASSWORD, verifier(server, "a")), drift
 
 
+def test_a_database_has_nothing_of_what_the_server_makes_others_of(server: Server, converge: Run) -> None:
+    server.execute("CREATE TABLE left_over ()", "template1")
+    (encoding,) = server.query("SELECT jsonb_agg(encoding) FROM pg_database WHERE datname = 'template0'")
+    server.execute("UPDATE pg_database SET encoding = pg_char_to_encoding('LATIN1') WHERE datname = 'template0'")
+    try:
+        converge(databases=[{"name": "d", "owner": "a"}])
+    finally:
+        server.execute("DROP TABLE left_over", "template1")
+        server.execute(f"UPDATE pg_database SET encoding = {encoding} WHERE datname = 'template0'")
+    assert server.query("SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = 'd'") == "UTF8"
+    assert server.query("SELECT to_regclass('left_over')", "d") is None
+
+
 def test_other_roles_databases_and_rights_are_left_alone(server: Server, converge: Run) -> None:
     server.execute("CREATE ROLE other SUPERUSER LOGIN;\nCREATE DATABASE other OWNER other;\nGRANT CREATE ON DATABASE other TO PUBLIC;")
     converge()
@@ -277,5 +290,5 @@ def test_the_server_reads_the_literals_that_were_meant(server: Server, texts: li
 @given(st.lists((TEXTS | NASTY).filter(lambda name: 0 < len(name.encode()) < 64), min_size=20, max_size=40))
 @OFTEN
 def test_the_server_reads_the_identifiers_that_were_meant(server: Server, names: list[str]) -> None:
-    done = server.psql("\n".join(f"SELECT row_to_json(t) FROM (SELECT 1 AS {quote_identifier(name)}) t;" for name in names))
+    done = server.psql("\n".join(f"SELECT row_to_json(t.*) FROM (SELECT 1 AS {quote_identifier(name)}) t;" for name in names))
     assert [json.loads(line) for line in done.stdout.split("\n")[:-1]] == [{name: 1} for name in names], done.stderr
