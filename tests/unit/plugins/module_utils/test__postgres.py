@@ -34,8 +34,10 @@ from ansible_collections.opengeoai.hub.plugins.module_utils._postgres import (
     password_matches,
     plan,
     problems,
+    quote_literal,
     saslprep,
     scram_verifier,
+    state_script,
     verifiers_in,
 )
 
@@ -324,6 +326,15 @@ def test_parse_state_keeps_names_with_unicode_line_ends() -> None:
 def test_parse_state_refuses(output: str) -> None:
     with pytest.raises(ValueError, match=r"^psql printed something else than the server's state "):
         parse_state(output)
+
+
+def test_state_script_is_about_what_is_listed_and_holds_no_password() -> None:
+    script = state_script([Role("o'a", "hidden")], [Database("d", "own\\er"), Database("e", "postgres")], Role("postgres", "hidden"))
+    assert [line for line in script.splitlines() if line.startswith("\\connect")] == [connect_command("d"), connect_command("e")]
+    assert "hidden" not in script
+    for name in ("o'a", "own\\er", "postgres", "d", "e"):
+        assert quote_literal(name) in script
+    assert state_script([], []).endswith(";\n")
 
 
 # --- problems --------------------------------------------------------------------------------------------
