@@ -40,7 +40,7 @@ MUTATE := _catalogue _certificate_files _certificate_validation _database_url _d
           _written
 
 .PHONY: help venv demo demo-info demo-down lint format sanity unit mutate molecule test test-changes test-all chaos try release-artifact \
-        bench docs links messages pictures clean
+        bench docs links pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -137,9 +137,6 @@ docs: $(VENV_DOCS)/.docs ## build the site of guides and reference in .docs
 
 links: $(VENV_DOCS)/.docs ## ask other sites whether the pages that the guides link to are there
 	@PATH="$(CURDIR)/$(VENV_DOCS)/bin:$$PATH" tools/docs $(DOCS) linkcheck
-
-messages: $(VENV)/.dev ## write the guide with all messages of wrong variables anew
-	MESSAGES_PAGE=1 pytest tests/unit/test_mistakes.py -k page_of_messages
 
 pictures: $(VENV)/.dev ## take the pictures of the documentation anew, of the demo
 	PICTURES=1 LAB_VM=$(DEMO) pytest tests/acceptance/inspect/test_browser.py -k pictures

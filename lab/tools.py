@@ -5,18 +5,25 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from collections.abc import Sequence
 
 from lab.shell import as_root, run_logged, say
 
-# What the unit tests run, by the package that has it.
-TESTS = {"tmux": "tmux"}
+# What the unit tests run, by the package that has it: the name of a program, or a pattern of its path.
+TESTS = {"postgresql": "/usr/lib/postgresql/*/bin/initdb", "tmux": "tmux"}
+# Debian's packages of PostgreSQL read it. The tests start servers of their own, and need none on this machine.
+NO_SERVER = (
+    "mkdir -p /etc/postgresql-common/createcluster.d && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/lab.conf"
+)
 
 
 def there(program: str) -> bool:
     """Whether a program is installed."""
+    if program.startswith("/"):
+        return bool(glob.glob(program))
     # Programs for administrators are not on everybody's PATH.
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     return shutil.which(program, path=path) is not None
@@ -26,6 +33,8 @@ def install(packages: Sequence[str]) -> None:
     """Install Debian packages."""
     say(f"installing {', '.join(packages)}")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    if "postgresql" in packages:
+        run_logged(as_root(["sh", "-c", NO_SERVER]), "settings of PostgreSQL", env)
     run_logged(as_root(["apt-get", "update"]), "apt-get update", env)
     run_logged(as_root(["apt-get", "install", "-y", "--no-install-recommends", *packages]), "apt-get install", env)
 

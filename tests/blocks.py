@@ -14,8 +14,6 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 # What these hold is output: a diagram, or what a run says.
 SILENT = {"text"}
-# Written from the table of mistakes, which runs all of it.
-GENERATED = {"messages.rst"}
 EXAMPLE = "hub.example.org"
 OF_SETTINGS = ("decisions/switches.md", "specification.md")
 
@@ -47,7 +45,7 @@ def split(page: str, text: str) -> list[Block]:
 
 def blocks(*languages: str) -> list[Block]:
     """All blocks in some languages; in any, if none is named."""
-    guides = sorted(path for path in (ROOT / "docs/docsite/rst").glob("*.rst") if path.name not in GENERATED)
+    guides = sorted((ROOT / "docs/docsite/rst").glob("*.rst"))
     pages = (ROOT / "README.md", *guides, *(ROOT / "docs" / page for page in OF_SETTINGS))
     found = [block for path in pages for block in split(path.name, path.read_text(encoding="utf-8"))]
     return [block for block in found if not languages or block.language in languages]

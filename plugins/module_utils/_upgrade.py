@@ -266,6 +266,10 @@ def identifier(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
+# Settings whose values are lists of names, which the server has quoted already; it has no word for an empty name.
+_LISTS = "'local_preload_libraries', 'search_path', 'session_preload_libraries', 'temp_tablespaces'"
+
+
 def database_aside(name: str) -> str:
     """What the copy of a database is called: at most 63 bytes, whatever the name."""
     return name.encode()[:40].decode(errors="ignore") + ASIDE
@@ -290,8 +294,10 @@ SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', {aside}) FROM pg_database
 SELECT format('GRANT %s ON DATABASE %I TO %s', privilege_type, {aside},
     CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
   FROM pg_database, aclexplode(datacl) WHERE datname = {source} \\gexec
-SELECT format('ALTER DATABASE %I SET %s TO %L', {aside}, split_part(one, '=', 1), substr(one, strpos(one, '=') + 1))
-  FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase, unnest(setconfig) one
+SELECT format('ALTER DATABASE %I SET %s TO %s', {aside}, name, CASE WHEN name IN ({_LISTS})
+    THEN regexp_replace(value, '(^|, )""(?=,|$)', E'\\\\1\\'\\'', 'g') ELSE quote_literal(value) END)
+  FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase, unnest(setconfig) one,
+    LATERAL (SELECT split_part(one, '=', 1), substr(one, strpos(one, '=') + 1)) AS setting (name, value)
   WHERE datname = {source} AND setrole = 0 \\gexec
 """
 

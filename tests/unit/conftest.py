@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Makes the clone importable as ansible_collections.opengeoai.hub, the name by which its own modules import each other."""
+"""Makes the clone importable as ansible_collections.opengeoai.hub, and lets Ansible find plugins in it by their full names."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "collections"))
 # For `import lab`, wherever pytest is started.
 sys.path.insert(1, str(ROOT))
+# ansible-test has done it, and gives tests of modules nothing of Ansible but what hosts have.
+with contextlib.suppress(ImportError):
+    from ansible.plugins.loader import init_plugin_loader
+    from ansible.utils.collection_loader import AnsibleCollectionConfig
+
+    if AnsibleCollectionConfig.collection_finder is None:
+        init_plugin_loader([str(ROOT / "collections")])
 
 # How long an example takes says more of the machine than of what is tested. The rest is as it was: tools/mutate.py chooses, too.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
