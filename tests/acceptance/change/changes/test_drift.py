@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from ...support import Site, docker_inspect
 
 CONFIGURATION = "/etc/opengeoai/socket-proxy/haproxy.cfg"
@@ -30,6 +32,7 @@ def test_a_changed_configuration_does_not_stay_in_force(host: Any, site: Site) -
     assert docker_inspect(host, "socket-proxy")["socket-proxy"]["Id"] == container
 
 
+@pytest.mark.daily
 def test_nor_where_the_run_that_puts_it_back_is_killed_before_the_restart(host: Any, site: Site) -> None:
     drift(host)
     task, _said = site.interrupt()

@@ -41,20 +41,21 @@ def test_it_has_all_that_a_service_of_the_hub_has(site: Site, host: Any, http: r
     assert site.converge("-e", GIVEN).changed == 0
 
 
-def test_it_keeps_its_data_when_it_goes_and_finds_them_when_it_comes_back(
-    site: Site, host: Any, http: requests.Session, domain: str
-) -> None:
-    url = f"https://notes.{domain}/notes"
+def test_taken_off_the_list_it_goes(site: Site, host: Any, http: requests.Session, domain: str) -> None:
     gone = site.converge()
     assert gone.changed > 0
     assert host.run("docker inspect notes").rc != 0
     # A name that nobody has is not even shaken hands with.
     with pytest.raises(requests.exceptions.SSLError, match="unrecognized name"):
-        http.get(url, timeout=PATIENCE)
+        http.get(f"https://notes.{domain}/notes", timeout=PATIENCE)
     assert "notes" not in host.check_output("opengeoai status")
+
+
+@pytest.mark.daily
+def test_it_finds_its_data_when_it_comes_back(site: Site, host: Any, http: requests.Session, domain: str) -> None:
     site.converge("-e", GIVEN)
     http.auth = ("reader", host.check_output(f"cat {SECRETS_DIR}/notes_password"))
-    assert http.get(url, timeout=PATIENCE).json() == KEPT
+    assert http.get(f"https://notes.{domain}/notes", timeout=PATIENCE).json() == KEPT
     site.converge()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +77,13 @@ def values(there: bool) -> list[str]:
     return ["-e", json.dumps({name: value for name, (value, _) in CHANGED.items()})] if there else []
 
 
-@pytest.mark.parametrize("there", [True, False], ids=["there", "and back"])
+@pytest.fixture(scope="module", autouse=True)
+def _afterwards(site: Site) -> Iterator[None]:
+    yield
+    site.converge()
+
+
+@pytest.mark.parametrize("there", [True, pytest.param(False, marks=pytest.mark.daily)], ids=["there", "and back"])
 def test_a_check_shows_what_the_run_then_changes(site: Site, host: Any, there: bool) -> None:
     known = identities(host), fingerprints(host)
     checked = site.converge("--check", "--diff", *values(there), callback="ansible.posix.json")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ...support import Site, identities, play
+from ...support import Site, identities, play, tiers
 
 NOTE = "/run/opengeoai-run.json"
 FOREIGN = {"what": "site.yml", "who": "ann@laptop", "machine": "laptop", "pid": 41, "started": "100", "since": 1764057600.0}
@@ -61,7 +61,7 @@ def test_the_second_run_is_refused_and_the_first_comes_to_its_end(site: Site, ho
     assert host.file(NOTE).content_string == ""
 
 
-@pytest.mark.parametrize("following", ["site", "restart"])
+@pytest.mark.parametrize("following", tiers(["site", "restart"], ["site"]))
 def test_a_run_that_was_killed_keeps_nobody_out(site: Site, host: Any, following: str) -> None:
     task = "Keep the roles and databases of all services"
     assert site.interrupt(task=task)[0] == task
