@@ -165,7 +165,8 @@ def command_line(arguments: Sequence[str]) -> int:
         up(given.name, debian, given.acme, given.variables, given.address, given.host_vars, given.converged)
         return 0
     if given.command == "keep":
-        machine.known(given.name)
+        if machine.release(given.name) != "13":
+            raise LabError(f"keep {given.name}: copies are of machines with Debian 13 only; make one with `python3 -m lab up {given.name}`")
         keep(given.name, supply([]))
         return 0
     if given.command == "engine":
