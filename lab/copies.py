@@ -1,10 +1,10 @@
 # Copyright: opengeoai.hub contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Copies of converged machines: /var/lib as a Btrfs snapshot, and the rest as an image.
+"""Copies of converged machines: /etc and /var/lib as a Btrfs snapshot, and the rest as an image.
 
-The directories /var/lib of machines are subvolumes of one Btrfs file system in a sparse file on a loop device. A snapshot takes a second;
-to pull all images again takes a minute. The name of a copy is a hash of all that it was made from.
+Each machine has a subvolume of one Btrfs file system, which lies in a sparse file on a loop device. A snapshot takes a second; to pull all
+images again takes a minute. The name of a copy is a hash of all that it was made from.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from lab import images
 from lab.engine import docker, inspect
 from lab.registry import Registry
-from lab.settings import LABEL, PREFIX, ROOT, LabError
+from lab.settings import LABEL, PREFIX, ROOT, LabError, container_name
 from lab.shell import alone, as_root, run, say, succeeds
 from lab.tools import install, there
 
@@ -34,6 +34,8 @@ OLDER = 1
 # All that decides what a run makes of a fresh machine.
 SOURCES = ("galaxy.yml", "requirements.txt", "site.yml", "lab/copies.py", "meta", "playbooks", "plugins", "roles")
 REPOSITORY = f"{PREFIX}/converged"
+# The directories of a machine that are in its subvolume. In the layers of an image no directory can be renamed, and a restore renames some.
+PLACES = {"etc": "/etc", "lib": "/var/lib"}
 
 
 @functools.cache
@@ -55,8 +57,10 @@ def _mount() -> None:
         return
     run(as_root(["mkdir", "--parents", str(MOUNT)]))
     if not FILE.exists():
-        run(as_root(["truncate", "--size", SIZE, str(FILE)]))
-        run(as_root(["mkfs.btrfs", "--quiet", str(FILE)]))
+        begun = f"{FILE}.new"
+        run(as_root(["truncate", "--size", SIZE, begun]))
+        run(as_root(["mkfs.btrfs", "--quiet", "--force", begun]))
+        run(as_root(["mv", begun, str(FILE)]))
     run(as_root(["mount", "-o", OPTIONS, str(FILE), str(MOUNT)]))
 
 
@@ -67,6 +71,11 @@ def unmount() -> None:
     run(as_root(["rm", "--recursive", "--force", str(STORE)]))
 
 
+def volume_name(name: str, place: str = "lib") -> str:
+    """The volume for one of a machine's directories."""
+    return f"{container_name(name)}-{place}"
+
+
 def _machine(name: str) -> Path:
     return MOUNT / f"machine-{name}"
 
@@ -75,20 +84,29 @@ def _copy(key: str) -> Path:
     return MOUNT / f"copy-{key}"
 
 
-def create_volume(volume: str, name: str, key: str = "") -> None:
-    """The volume of a machine: from a copy if one is named, and empty otherwise."""
+def create_volumes(name: str, key: str = "") -> dict[str, str]:
+    """The volumes of a machine, by the directory for each: from a copy if one is named, and empty otherwise."""
     place = _machine(name)
     _remove_subvolume(place)
     if key:
         run(as_root(["btrfs", "subvolume", "snapshot", str(_copy(key)), str(place)]))
     else:
         run(as_root(["btrfs", "subvolume", "create", str(place)]))
-    options = [word for option in ("type=none", "o=bind", f"device={place}") for word in ("--opt", option)]
-    docker("volume", "create", "--label", f"{LABEL}=1", "--driver", "local", *options, volume)
+        run(as_root(["mkdir", *(str(place / one) for one in PLACES)]))
+    volumes = {}
+    for one, target in PLACES.items():
+        options = [word for option in ("type=none", "o=bind", f"device={place / one}") for word in ("--opt", option)]
+        volumes[target] = volume_name(name, one)
+        docker("volume", "create", "--label", f"{LABEL}=1", "--driver", "local", *options, volumes[target])
+    return volumes
 
 
-def remove_volume(name: str) -> None:
-    """Remove what a machine has kept."""
+def remove_volumes(name: str) -> None:
+    """Remove the volumes of a machine, and what is in them."""
+    for one in PLACES:
+        volume = volume_name(name, one)
+        if inspect("volume", volume):
+            docker("volume", "rm", volume)
     _remove_subvolume(_machine(name))
 
 
@@ -115,7 +133,7 @@ def key(registry: Registry | None, variables: dict[str, str]) -> str:
 
 
 def image(name: str) -> str:
-    """The image with all of a copy but /var/lib."""
+    """The image with the rest of a copy."""
     return f"{REPOSITORY}:{name}"
 
 

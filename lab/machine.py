@@ -78,20 +78,15 @@ def release(name: str) -> str | None:
     return found["Config"]["Labels"][_RELEASE_LABEL] if found else None
 
 
-def volume_name(name: str) -> str:
-    """The volume of a machine. No overlay lies on an overlay, and in the layers of an image no directory can be renamed."""
-    return f"{container_name(name)}-lib"
-
-
-def _create_volume(name: str, debian: str, copy: str) -> str:
-    """A volume for what the machine's engine and the stack keep."""
-    volume = volume_name(name)
+def _create_volumes(name: str, debian: str, copy: str) -> dict[str, str]:
+    """Volumes by the directory for each. A new one begins with what the image has there."""
     # Debian 12's engine would use its driver for Btrfs there, which no host of users has.
     if debian == "13" and copies.available():
-        copies.create_volume(volume, name, copy)
-    else:
-        docker("volume", "create", "--label", f"{LABEL}=1", volume)
-    return volume
+        return copies.create_volumes(name, copy)
+    # The engine's data are in here, and no overlay lies on an overlay.
+    volume = copies.volume_name(name)
+    docker("volume", "create", "--label", f"{LABEL}=1", volume)
+    return {"/var/lib": volume}
 
 
 def create(name: str, debian: str, ip: str | None = None, copy: str = "") -> None:
@@ -100,7 +95,7 @@ def create(name: str, debian: str, ip: str | None = None, copy: str = "") -> Non
     :param ip: its address; without one, the first that is free.
     :param copy: the name of a copy of a converged machine to start from; without one, it is a fresh machine.
     """
-    volume = _create_volume(name, debian, copy)
+    volumes = _create_volumes(name, debian, copy)
     with alone("addresses"):
         taken = [
             (inspect("container", other) or {"Config": {"Labels": {}}})["Config"]["Labels"].get(_ADDRESS_LABEL, "")
@@ -123,8 +118,7 @@ def create(name: str, debian: str, ip: str | None = None, copy: str = "") -> Non
             *("--network", NETWORK, "--ip", ip, "--add-host", f"{REGISTRY_HOST}:{REGISTRY_ADDRESS}"),
             *_SECURITY,
             *_SYSTEMD,
-            # A new volume begins with what the image has there.
-            *("--volume", f"{volume}:/var/lib"),
+            *(word for place, volume in volumes.items() for word in ("--volume", f"{volume}:{place}")),
             *(("--memory", memory) if memory else ()),
             copies.image(copy) if copy else images.reference(images.vm_image(debian)),
             *_init(),
@@ -261,13 +255,10 @@ def cut(name: str) -> None:
 
 
 def remove(name: str) -> None:
-    """Remove the machine, its volume and what is kept of it here."""
+    """Remove the machine, its volumes and what is kept of it here."""
     if inspect("container", container_name(name)):
         docker("rm", "--force", "--volumes", container_name(name))
-    volume = volume_name(name)
-    if inspect("volume", volume):
-        docker("volume", "rm", volume)
-    copies.remove_volume(name)
+    copies.remove_volumes(name)
     shutil.rmtree(state_dir(name), ignore_errors=True)
 
 
