@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -108,7 +109,7 @@ def restore(config: Config, source: str, wanted: str, moment: datetime | None, c
         for old, new in about["pairs"]:
             coming = Path(f"{new}{COMING}")
             shutil.rmtree(coming, ignore_errors=True)
-            must("cp", "--archive", "--reflink=auto", str(old), str(coming)) if _apart(old, new) else old.rename(coming)
+            _move(old, coming)
     except BaseException:
         _drop_coming(config)
         raise
@@ -165,8 +166,14 @@ def frozen_at(about: Mapping[str, Any]) -> datetime:
     return datetime.fromisoformat(about["frozen"])
 
 
-def _apart(one: Path, other: Path) -> bool:
-    return one.stat().st_dev != other.parent.stat().st_dev
+def _move(old: Path, new: Path) -> None:
+    """Rename, or copy where that is refused. Device numbers do not tell: two mounts of one file system have the same one."""
+    try:
+        old.rename(new)
+    except OSError as exc:
+        if exc.errno != errno.EXDEV:
+            raise
+        must("cp", "--archive", "--reflink=auto", str(old), str(new))
 
 
 def _return_asides(config: Config) -> None:

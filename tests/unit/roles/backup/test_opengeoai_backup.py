@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import sys
@@ -572,3 +573,20 @@ def test_a_restore_asks_where_there_is_data(tmp_path: Path) -> None:
     (tmp_path / "data" / "PG_VERSION").write_text("17")
     with pytest.raises(host.BackupError, match="set restore_confirm to hub"):
         restore.restore(one, "hub", "latest", None, "other")
+
+
+def test_a_directory_is_copied_where_it_cannot_be_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As between two mounts of one file system, whose device numbers are the same."""
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/file").write_text("kept")
+    refused = OSError(errno.EXDEV, "Invalid cross-device link")
+
+    def rename(_self: Path, _target: Path) -> None:
+        raise refused
+
+    monkeypatch.setattr(Path, "rename", rename)
+    restore._move(tmp_path / "old", tmp_path / "new")
+    assert (tmp_path / "new/file").read_text() == "kept"
+    refused = OSError(errno.EACCES, "Permission denied")
+    with pytest.raises(OSError, match="Permission denied"):
+        restore._move(tmp_path / "old", tmp_path / "newer")
