@@ -104,6 +104,7 @@ def test_reboot_brings_everything_back_with_no_one_logged_in(
     vm: str, host: Any, http: requests.Session, domain: str, info: dict[str, Any]
 ) -> None:
     boot = host.check_output("cat /proc/sys/kernel/random/boot_id; systemctl show --property=UserspaceTimestamp --value")
+    since = host.check_output("date +%s")
     docker("restart", "--time", "90", container_name(vm))
     begun = time.monotonic()
 
@@ -131,4 +132,9 @@ def test_reboot_brings_everything_back_with_no_one_logged_in(
     wait_until(lambda: not unhealthy(host), "everything is healthy after a reboot", rest)
     assert host.check_output("cat /proc/sys/kernel/random/boot_id; systemctl show --property=UserspaceTimestamp --value") != boot
     wait_until(lambda: host.service(UNIT).is_running, "the unit has done its work", rest)
-    assert all(one["RestartCount"] == 0 for one in docker_inspect(host, *SERVICES).values())
+    containers = docker_inspect(host, *SERVICES)
+    assert all(one["RestartCount"] == 0 for one in containers.values())
+    # Before it the engine has seen each end, and in this order: the unit stops them while the engine still runs.
+    assert "database system is shut down" in host.check_output(f"docker logs --since {since} postgres 2>&1")
+    ended = {name: one["State"]["FinishedAt"] for name, one in containers.items()}
+    assert [(name, other) for name, others in NEEDS.items() for other in others if ended[name] >= ended[other]] == []
