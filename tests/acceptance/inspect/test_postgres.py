@@ -147,3 +147,9 @@ def test_settings_follow_the_size_of_the_machine(host: Any, psql: Psql) -> None:
     assert megabytes("effective_cache_size") == pytest.approx(memory_mb / 4, rel=0.02)
     assert megabytes("maintenance_work_mem") == pytest.approx(min(max(memory_mb / 32, 64), 2048), rel=0.02)
     assert psql("SHOW max_parallel_workers") == str(max(cpus, 2))
+
+
+def test_a_commit_waits_for_the_disk(psql: Psql) -> None:
+    """A power loss in the lab keeps what the kernel has not written yet, so the tests of faults would lose nothing without it."""
+    names = ("fsync", "full_page_writes", "synchronous_commit")
+    assert {name: psql(f"SHOW {name}") for name in names} == dict.fromkeys(names, "on")
