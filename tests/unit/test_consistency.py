@@ -109,6 +109,26 @@ def test_what_playbooks_fall_back_to_is_what_is_specified() -> None:
     assert sorted(one for one in found if one[2] != specified.get(one[1], one)) == []
 
 
+def routes(node: Any) -> Iterator[dict[str, Any]]:
+    """All routes in the variables of a role."""
+    if isinstance(node, dict):
+        if "hosts" in node:
+            yield node
+        node = list(node.values())
+    for one in node if isinstance(node, list) else ():
+        yield from routes(one)
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if [*routes(load(f"roles/{role}/vars/main.yml"))]])
+def test_every_route_takes_the_access_that_is_chosen(role: str) -> None:
+    """Tests of access try some routes; a label that the others lack would be missed by nobody."""
+    for route in routes(load(f"roles/{role}/vars/main.yml")):
+        for key in ("allowed_networks", "rate_limit", "middlewares"):
+            (name,) = re.findall(r"^\{\{ (\w+) \}\}$", route.get(key, "")) or [None]
+            assert name in options(role), (route["name"], key)
+            assert name.endswith(f"_{key}"), (route["name"], key)
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_every_option_is_described(role: str) -> None:
     for entry in entry_points(role).values():
