@@ -98,7 +98,8 @@ molecule: $(VENV)/.dev ## run scenarios on throwaway machines: make molecule SCE
 
 molecule-%: $(VENV)/.dev
 	@begin=$$SECONDS
-	molecule test --scenario-name "$*"
+	mkdir -p .cache/molecule
+	molecule test --scenario-name "$*" 2>&1 | tee .cache/molecule/$*.log
 	echo "== $* passed in $$((SECONDS - begin)) s"
 
 test: $(VENV)/.dev ## check the sources, install the stack on fresh machines, and inspect it
@@ -112,7 +113,8 @@ test-changes: ## change a hub: access, secrets, upgrades, backup and restore, fa
 	@$(MAKE) --no-print-directory molecule SCENARIOS='$(CHANGE_SCENARIOS)'
 
 # Of several expressions of markers, pytest takes the last one.
-test-all chaos try: export PYTEST_ADDOPTS := -m ""
+test-all chaos: export PYTEST_ADDOPTS := -m ""
+try: export PYTEST_ADDOPTS := $(if $(DAILY),-m "")
 
 test-all: ## run all tests, the daily ones too
 	@$(MAKE) --no-print-directory lint docs unit molecule SCENARIOS='$(SCENARIOS) $(CHANGE_SCENARIOS) $(DAILY_SCENARIOS)'
@@ -122,7 +124,7 @@ chaos: ## strike a hub while clients write, and write docs/reliability.md
 	@rm -f .cache/reliability.json
 	$(MAKE) --no-print-directory molecule JOBS=1 SCENARIOS='interrupted chaos'
 
-try: $(VENV)/.dev ## run tests on a machine that stays up: make try TEST=tests/acceptance/inspect/test_flow.py [VM=demo]
+try: $(VENV)/.dev ## run tests on a machine that stays up: make try TEST=tests/acceptance/inspect/test_flow.py [VM=demo] [DAILY=1]
 	@python -m lab up "$(VM)" --converged
 	LAB_VM="$(VM)" pytest $(TEST)
 

@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from lab import acme, copies, engine, host, images, inventory, machine, registry, summary, tools
-from lab.settings import NETWORK, STATE_DIR, SUITES, LabError, check_name
+from lab.settings import NETWORK, ROOT, STATE_DIR, SUITES, LabError, check_name, state_dir
 from lab.shell import alone, run_logged, say
 
 
@@ -52,15 +54,20 @@ def up(
     if existing and existing != debian:
         raise LabError(f"{name} has Debian {existing}: say --debian {existing}, or first `python3 -m lab down {name}`")
     there = supply([] if existing else [images.vm_image(debian)])
+    product = copies.key(there, inventory.product_variables(there))
     if existing:
         machine.ensure_running(name)
         machine.admit(name)
+        if converged and recorded(name) != product:
+            converge(name, product)
     elif converged:
-        create_converged(name, there, address)
+        create_converged(name, there, product, address)
     else:
         say(f"creating {name} (Debian {debian})")
         machine.create(name, debian, address)
         machine.admit(name)
+        if not (with_acme or variables or host_vars):
+            record(name, product)
     more = dict(one.split("=", 1) for one in variables)
     if with_acme:
         acme.publish(name)
@@ -68,30 +75,59 @@ def up(
     say(f"inventory: {inventory.write(name, there, more, host_vars)}")
 
 
-def create_converged(name: str, there: registry.Registry | None, address: str | None) -> None:
+def record(name: str, product: str) -> None:
+    """Keep from which sources, images and variables a machine is made."""
+    (state_dir(name) / "product").write_text(product)
+
+
+def recorded(name: str) -> str:
+    """What a machine is made from; empty where that is not known."""
+    path = state_dir(name) / "product"
+    return path.read_text() if path.is_file() else ""
+
+
+def converge(name: str, product: str) -> None:
+    """Run the site playbook on a machine that has an inventory."""
+    program = Path(sys.executable).with_name("ansible-playbook")
+    if not program.exists():
+        raise LabError(f"there is no {program}: run `make venv`, and then `.venv/bin/python -m lab up {name} --converged`")
+    say(f"running the site playbook on {name}")
+    command = [str(program), str(ROOT / "site.yml"), "-i", str(state_dir(name) / "inventory")]
+    run_logged(command, f"site {name}", {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")})
+    record(name, product)
+
+
+def create_converged(name: str, there: registry.Registry | None, product: str, address: str | None) -> None:
     """A machine on which the stack runs: from the copy, which is made first where there is none."""
-    with alone("converged"):
-        key = copies.key(there, inventory.product_variables(there))
-        if copies.exists(key):
-            say(f"creating {name} from the copy {key}")
-            machine.create(name, "13", address, copy=key)
+    # One makes the copy, and others wait for it. Without copies, nobody has to wait.
+    with alone("converged") if copies.available() else contextlib.nullcontext():
+        if copies.exists(product):
+            say(f"creating {name} from the copy {product}")
+            machine.create(name, "13", address, copy=product)
             machine.admit(name)
+            record(name, product)
             return
-        say(f"creating {name}, and running the site playbook: there is no copy {key}")
+        say(f"creating {name}: there is no copy {product}")
         machine.create(name, "13", address)
         machine.admit(name)
-        directory = inventory.write(name, there, {})
-        run_logged([str(Path(sys.executable).with_name("ansible-playbook")), "site.yml", "-i", str(directory)], f"site {name}")
+        inventory.write(name, there, {})
+        converge(name, product)
         keep(name, there)
 
 
 def keep(name: str, there: registry.Registry | None) -> None:
-    """Make a copy of a machine on which the site playbook has been run, unless there is one of the same sources."""
-    key = copies.key(there, inventory.product_variables(there))
-    if copies.exists(key):
-        say(f"there is a copy {key}")
-    elif copies.available():
-        machine.save(name, key)
+    """Make a copy of a converged machine, unless there is one of the same sources. The caller holds the lock."""
+    product = copies.key(there, inventory.product_variables(there))
+    if not copies.available():
+        return
+    if copies.exists(product):
+        say(f"there is a copy {product}")
+        return
+    if recorded(name) != product or not copies.has_subvolume(name):
+        raise LabError(f"keep {name}: it is not made from these sources; remove it with `python3 -m lab down {name}`, and make it anew")
+    if not all(row["healthy"] for row in machine.status(name)):
+        raise LabError(f"keep {name}: not all services are healthy; see `python3 -m lab show {name}`")
+    machine.save(name, product)
 
 
 def purge() -> None:
@@ -100,6 +136,7 @@ def purge() -> None:
         engine.docker("rm", "--force", "--volumes", container)
     for volume in engine.labelled("volume"):
         engine.docker("volume", "rm", volume)
+    copies.remove_filesystem()
     if engine.inspect("network", NETWORK):
         engine.docker("network", "rm", NETWORK)
     # An image goes only after those that were built from it, so one pass may not take all.
@@ -107,7 +144,6 @@ def purge() -> None:
         engine.docker("image", "rm", "--force", *before, check=False)
         if engine.labelled("image") == before:
             raise LabError(f"these images are in use and stay: {', '.join(before)}")
-    copies.unmount()
     for path in STATE_DIR.iterdir() if STATE_DIR.is_dir() else ():
         if path.is_dir():
             shutil.rmtree(path)
@@ -167,7 +203,9 @@ def command_line(arguments: Sequence[str]) -> int:
     if given.command == "keep":
         if machine.release(given.name) != "13":
             raise LabError(f"keep {given.name}: copies are of machines with Debian 13 only; make one with `python3 -m lab up {given.name}`")
-        keep(given.name, supply([]))
+        there = supply([])
+        with alone("converged"):
+            keep(given.name, there)
         return 0
     if given.command == "engine":
         engine.ensure_engine()

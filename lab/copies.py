@@ -12,6 +12,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
+import shutil
 from pathlib import Path
 
 from lab import images
@@ -25,14 +27,17 @@ from lab.tools import install, there
 STORE = Path("/var/lib") / PREFIX
 FILE = STORE / "machines.btrfs"
 MOUNT = STORE / "machines"
-# At most so much; the file takes no more than what is in it.
-SIZE = "64G"
+# The file grows with what is in it: at most so many bytes, and no more than this part of what is free.
+SIZE, SHARE = 64 * 10**9, 0.8
 # Blocks that machines give up are given back to the host. Snapshots need no checksums, and databases are faster without.
 OPTIONS = "loop,noatime,nodatacow,discard=async"
 # Copies of other sources that are kept, for whoever goes back and forth.
-OLDER = 1
+OLDER = 2
 # All that decides what a run makes of a fresh machine.
-SOURCES = ("galaxy.yml", "requirements.txt", "site.yml", "lab/copies.py", "meta", "playbooks", "plugins", "roles")
+SOURCES = (
+    *("ansible.cfg", "galaxy.yml", "requirements.txt", "site.yml", "lab/copies.py", "lab/machine.py"),
+    *("meta", "playbooks", "plugins", "roles"),
+)
 REPOSITORY = f"{PREFIX}/converged"
 # The directories of a machine that are in its subvolume. In the layers of an image no directory can be renamed, and a restore renames some.
 PLACES = {"etc": "/etc", "lib": "/var/lib"}
@@ -55,20 +60,20 @@ def _mount() -> None:
         install(["btrfs-progs"])
     if succeeds(["mountpoint", "--quiet", str(MOUNT)]):
         return
-    run(as_root(["mkdir", "--parents", str(MOUNT)]))
-    if not FILE.exists():
-        begun = f"{FILE}.new"
-        run(as_root(["truncate", "--size", SIZE, begun]))
+    run(as_root(["mkdir", "--parents", "--mode=0755", str(STORE), str(MOUNT)]))
+    if not succeeds(as_root(["test", "-e", str(FILE)])):
+        begun, free = f"{FILE}.new", shutil.disk_usage(STORE).free
+        run(as_root(["truncate", "--size", str(min(SIZE, int(SHARE * free))), begun]))
         run(as_root(["mkfs.btrfs", "--quiet", "--force", begun]))
         run(as_root(["mv", begun, str(FILE)]))
     run(as_root(["mount", "-o", OPTIONS, str(FILE), str(MOUNT)]))
 
 
-def unmount() -> None:
+def remove_filesystem() -> None:
     """Remove the file system; its loop device goes with the mount."""
     if succeeds(["mountpoint", "--quiet", str(MOUNT)]):
         run(as_root(["umount", str(MOUNT)]))
-    run(as_root(["rm", "--recursive", "--force", str(STORE)]))
+    run(as_root(["rm", "--recursive", "--force", "--one-file-system", str(STORE)]))
 
 
 def volume_name(name: str, place: str = "lib") -> str:
@@ -107,6 +112,9 @@ def remove_volumes(name: str) -> None:
         volume = volume_name(name, one)
         if inspect("volume", volume):
             docker("volume", "rm", volume)
+    # After a reboot of the host it is not mounted yet.
+    if FILE.exists():
+        available()
     _remove_subvolume(_machine(name))
 
 
@@ -117,7 +125,9 @@ def _remove_subvolume(place: Path) -> None:
 
 def key(registry: Registry | None, variables: dict[str, str]) -> str:
     """The name of the copy that belongs to today's sources, images and variables."""
-    content = hashlib.sha256(json.dumps(variables, sort_keys=True).encode())
+    # Limits of services follow the memory and the processors of the host.
+    size = [os.cpu_count(), os.sysconf("SC_PHYS_PAGES")]
+    content = hashlib.sha256(json.dumps([variables, size], sort_keys=True).encode())
     for name in (images.vm_image("13"), *(images.STACK if registry else ())):
         content.update(images.reference(name).encode())
     if registry:
@@ -126,8 +136,8 @@ def key(registry: Registry | None, variables: dict[str, str]) -> str:
         content.update(registry.ca_file.read_bytes())
     for source in (ROOT / one for one in SOURCES):
         for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
-            if path.is_file() and "__pycache__" not in path.parts:
-                content.update(f"{path.relative_to(ROOT)}\n".encode())
+            if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".md":
+                content.update(f"{path.relative_to(ROOT)} {os.access(path, os.X_OK)}\n".encode())
                 content.update(hashlib.sha256(path.read_bytes()).digest())
     return content.hexdigest()[:16]
 
@@ -142,6 +152,11 @@ def exists(name: str) -> bool:
     return available() and _copy(name).exists() and inspect("image", image(name)) is not None
 
 
+def has_subvolume(machine: str) -> bool:
+    """Whether the machine has a subvolume, of which there can be a copy."""
+    return available() and _machine(machine).exists()
+
+
 def save(name: str, container: str, machine: str) -> None:
     """Make a copy of a machine that has been shut down."""
     _remove_subvolume(_copy(name))
@@ -151,10 +166,13 @@ def save(name: str, container: str, machine: str) -> None:
 
 
 def _prune(newest: str) -> None:
-    """Remove stale copies, all but the last ones."""
-    tags = docker("image", "ls", "--format", "{{.Tag}}", REPOSITORY).split()
+    """Remove stale copies, all but the last ones, and what is left of copies that were not finished."""
     # The engine lists the newest first.
-    older = [tag for tag in tags if tag != newest][OLDER:]
-    for tag in older:
-        docker("image", "rm", image(tag), check=False)
-        _remove_subvolume(_copy(tag))
+    tags = [tag for tag in docker("image", "ls", "--format", "{{.Tag}}", REPOSITORY).split() if tag != newest]
+    kept = {newest, *[tag for tag in tags if _copy(tag).exists()][:OLDER]}
+    for tag in tags:
+        if tag not in kept:
+            docker("image", "rm", image(tag), check=False)
+    for place in MOUNT.glob("copy-*"):
+        if place.name.removeprefix("copy-") not in kept:
+            _remove_subvolume(place)

@@ -35,6 +35,8 @@ from lab.shell import alone, run, say, succeeds
 
 _BOOT_SECONDS = 90.0
 _STOP_SECONDS = 90
+# The exit code of a container that was ended by SIGKILL.
+_KILLED = 137
 _ADDRESS_LABEL = f"{LABEL}.address"
 _RELEASE_LABEL = f"{LABEL}.debian"
 _SECURITY = (
@@ -156,9 +158,13 @@ def save(name: str, key: str) -> None:
     # A copy makes host keys of its own when it boots, and this machine makes others.
     docker("exec", container_name(name), "sh", "-c", "rm -f /etc/ssh/ssh_host_*_key*")
     docker("stop", "--time", str(_STOP_SECONDS), container_name(name))
-    copies.save(key, container_name(name), name)
-    docker("start", container_name(name))
-    wait_for_ssh(name)
+    try:
+        if known(name)["State"]["ExitCode"] == _KILLED:
+            raise LabError(f"{name} did not shut down within {_STOP_SECONDS} s, so there is no copy of it")
+        copies.save(key, container_name(name), name)
+    finally:
+        docker("start", container_name(name))
+        wait_for_ssh(name)
 
 
 def ensure_running(name: str) -> None:

@@ -15,9 +15,8 @@ from lab.shell import as_root, run_logged, say
 # What the unit tests run, by the package that has it: the name of a program, or a pattern of its path.
 TESTS = {"postgresql": "/usr/lib/postgresql/*/bin/initdb", "tmux": "tmux"}
 # Debian's packages of PostgreSQL read it. The tests start servers of their own, and need none on this machine.
-NO_SERVER = (
-    "mkdir -p /etc/postgresql-common/createcluster.d && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/lab.conf"
-)
+SETTING = "/etc/postgresql-common/createcluster.d/lab.conf"
+NO_SERVER = f"mkdir -p {os.path.dirname(SETTING)} && echo 'create_main_cluster = false' >{SETTING}"
 
 
 def there(program: str) -> bool:
@@ -37,6 +36,8 @@ def install(packages: Sequence[str]) -> None:
         run_logged(as_root(["sh", "-c", NO_SERVER]), "settings of PostgreSQL", env)
     run_logged(as_root(["apt-get", "update"]), "apt-get update", env)
     run_logged(as_root(["apt-get", "install", "-y", "--no-install-recommends", *packages]), "apt-get install", env)
+    if "postgresql" in packages:
+        run_logged(as_root(["rm", "-f", SETTING]), "settings of PostgreSQL", env)
 
 
 def ensure_tools() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -260,7 +261,10 @@ def record(path: Path, row: Row) -> None:
     """Keep a row for the table, in the place of an older one."""
     rows = [one for one in json.loads(path.read_text()) if one["fault"] != row.fault] if path.exists() else []
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps([*rows, asdict(row)], indent=2))
+    # Two scenarios may write at once.
+    new = path.with_suffix(f".{os.getpid()}")
+    new.write_text(json.dumps([*rows, asdict(row)], indent=2))
+    new.replace(path)
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -72,6 +72,7 @@ def test_every_scenario_runs_on_the_forge() -> None:
     every = [*gate, *lists["DAILY_SCENARIOS"].split()]
     jobs = workflow("molecule")["jobs"]
     assert {name: job["strategy"]["matrix"]["scenario"] for name, job in jobs.items()} == {"gate": gate, "daily": every}
+    assert [job["steps"][-1]["env"].get("PYTEST_ADDOPTS") for job in (jobs["gate"], jobs["daily"])] == [None, '-m ""']
     assert sorted(every) == sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 
 
@@ -88,3 +89,11 @@ def test_every_supported_core_is_checked_on_the_forge() -> None:
     assert oldest == f">={supported[0][1]}.0"
     ignored = sorted(path.stem.removeprefix("ignore-") for path in (ROOT / "tests/sanity").glob("ignore-*.txt"))
     assert ignored == [core for _python, core in supported]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "molecule").glob("*/molecule.yml")), ids=lambda path: path.parent.name)
+def test_every_scenario_has_tests(path: Path) -> None:
+    """Molecule takes a folder without any for a success."""
+    shared = yaml.safe_load((ROOT / ".config/molecule/config.yml").read_text(encoding="utf-8"))["verifier"]["directory"]
+    own = (yaml.safe_load(path.read_text(encoding="utf-8")).get("verifier") or {}).get("directory", shared)
+    assert [*(path.parent / own.replace("${MOLECULE_SCENARIO_NAME}", path.parent.name)).glob("test_*.py")]

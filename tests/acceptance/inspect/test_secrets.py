@@ -73,7 +73,7 @@ def test_the_search_finds_the_files_that_hold_secrets(vm: str, scan: Scan) -> No
 
 
 # One of each kind is planted for each change.
-GATE = ("environment of a container", "header")
+GATE = ("environment of a container", "arguments of a process", "log of a container", "header")
 # What a leak would look like, by place; $1 is a word that nobody knows but the test. It is told through the environment of a shell on
 # the machine, never as an argument.
 PLANTS = {
@@ -140,7 +140,6 @@ def test_a_leaking_file_would_be_found(host: Any, vm: str, command: str) -> None
         host.check_output(f"rm -f {path}")
 
 
-@pytest.mark.daily
 def test_a_file_with_a_secret_that_is_gone_would_be_found(host: Any, vm: str) -> None:
     word = f'le"ak {secrets.token_hex(8)}\\é'
     plant(vm, 'umask 077; printf %s "$1" >/etc/opengeoai/leak', word, "")

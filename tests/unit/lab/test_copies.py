@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from lab import __main__ as main
 from lab import copies
 from lab.registry import Registry
+from lab.settings import LabError
 
 VARIABLES = {"stack_domain": "hub.test"}
 
@@ -70,16 +72,45 @@ def test_all_names_differ(root: Path) -> None:
     assert [one for one, other in itertools.combinations(names, 2) if one == other] == []
 
 
-def test_stale_copies_are_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_stale_and_half_made_copies_are_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     removed: list[str] = []
 
     def docker(*words: str, check: bool = True) -> str:
         if words[:2] == ("image", "ls"):
-            return "new\nlast\nolder\noldest\n"
+            # The newest first; of one only the image is left.
+            return "new\nhalf\nlast\nold\nolder\n"
         removed.append(words[-1])
         return ""
 
     monkeypatch.setattr(copies, "docker", docker)
     monkeypatch.setattr(copies, "MOUNT", tmp_path)
+    monkeypatch.setattr(copies, "_remove_subvolume", Path.rmdir)
+    for name in ("new", "last", "old", "older", "never-finished"):
+        (tmp_path / f"copy-{name}").mkdir()
     copies._prune("new")
-    assert removed == [copies.image("older"), copies.image("oldest")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy-last", "copy-new", "copy-old"]
+    assert removed == [copies.image("half"), copies.image("older")]
+
+
+@pytest.mark.parametrize(
+    ("made_from", "healthy", "message"),
+    [
+        ("older", True, "it is not made from these sources"),
+        ("", True, "it is not made from these sources"),
+        ("now", False, "not all services"),
+    ],
+)
+def test_only_a_machine_of_these_sources_is_copied(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, made_from: str, healthy: bool, message: str
+) -> None:
+    monkeypatch.setattr(main, "state_dir", lambda name: tmp_path)
+    monkeypatch.setattr(copies, "key", lambda *_: "now")
+    monkeypatch.setattr(copies, "available", lambda: True)
+    monkeypatch.setattr(copies, "exists", lambda _: False)
+    monkeypatch.setattr(copies, "has_subvolume", lambda _: True)
+    monkeypatch.setattr(main.machine, "status", lambda _: [{"healthy": True}, {"healthy": healthy}])
+    monkeypatch.setattr(main.machine, "save", lambda *_: pytest.fail("it is copied"))
+    if made_from:
+        main.record("one", made_from)
+    with pytest.raises(LabError, match=message):
+        main.keep("one", None)

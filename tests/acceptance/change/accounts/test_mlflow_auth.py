@@ -398,8 +398,6 @@ def test_of_many_guesses_few_are_checked_and_others_come_in(
     # Each process checks ten at once and ten more in a minute. What a check costs does not come into it: docs/decisions/access.md.
     assert seen["401"] <= workers * (11 + 10 * seconds / 60)
     assert set(answers) == {200}
-    # Without the guard there are twenty times as many checks as answers, and with it half as many.
-    assert 4 * answers[200] > seen["401"]
 
 
 # --- new passwords for accounts of its own ---------------------------------------------------------------

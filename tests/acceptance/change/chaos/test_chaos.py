@@ -42,10 +42,7 @@ class Fault:
 # What clients wait for most.
 CENTRAL = ("postgres", "minio", "traefik")
 FAULTS = [
-    *(
-        Fault(f"SIGKILL of {name}", chaos.kill_containers(name), 60, daily=name not in ("postgres", "minio", "traefik"))
-        for name in SERVICES
-    ),
+    *(Fault(f"SIGKILL of {name}", chaos.kill_containers(name), 60, daily=name not in CENTRAL) for name in SERVICES),
     Fault("SIGKILL of all containers", chaos.kill_containers(*SERVICES), 90),
     Fault("SIGKILL of dockerd and containerd", chaos.kill_engine, 60, daily=False),
     Fault("dockerd stopped for 20 s", chaos.stop_engine, 60),
