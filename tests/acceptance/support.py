@@ -44,6 +44,16 @@ DAYS_31 = 31 * 86400 * 1000
 SERVICES = ("socket-proxy", "traefik", "homepage", "mlflow", "minio", "postgres", "hbbr", "hbbs")
 AVAILABLE_EXTENSIONS = AVAILABLE
 SECRETS_DIR = "/etc/opengeoai/secrets"
+# What every hub has.
+GENERATED_SECRETS = (
+    "traefik_password",
+    "mlflow_password",
+    "mlflow_database_password",
+    "mlflow_s3_secret_key",
+    "minio_root_password",
+    "postgres_password",
+    "postgres_gis_password",
+)
 POSTGRES_PORT = 5432
 # Names by which the lab knows the images that serve as clients, and the role whose default holds where a registry answers.
 CLIENTS = {"minio": "minio", "mlflow": "mlflow", "postgres": "postgres-17"}

@@ -11,21 +11,11 @@ from typing import Any
 import pytest
 
 from ..scan import Scan, files_with, shown, wrong_files
-from ..support import SECRETS_DIR, docker_inspect, on_machine, tiers
-
-EXPECTED = {
-    "traefik_password",
-    "mlflow_password",
-    "mlflow_database_password",
-    "mlflow_s3_secret_key",
-    "minio_root_password",
-    "postgres_password",
-    "postgres_gis_password",
-}
+from ..support import GENERATED_SECRETS, SECRETS_DIR, docker_inspect, on_machine, tiers
 
 
 def test_secrets_are_kept_by_root_alone(host: Any, secret_values: dict[str, str]) -> None:
-    assert set(secret_values) >= EXPECTED
+    assert set(secret_values) >= set(GENERATED_SECRETS)
     directory = host.file(SECRETS_DIR)
     assert (directory.user, directory.mode) == ("root", 0o700)
     for name in secret_values:
@@ -34,10 +24,10 @@ def test_secrets_are_kept_by_root_alone(host: Any, secret_values: dict[str, str]
 
 
 def test_secrets_are_long_and_different(secret_values: dict[str, str]) -> None:
-    passwords = [secret_values[name] for name in EXPECTED]
+    passwords = [secret_values[name] for name in GENERATED_SECRETS]
     assert min(len(value) for value in passwords) >= 24
     assert len(set(passwords)) == len(passwords)
-    assert not [name for name in EXPECTED if secret_values[name] != secret_values[name].strip()]
+    assert not [name for name in GENERATED_SECRETS if secret_values[name] != secret_values[name].strip()]
 
 
 def test_user_is_told_the_secrets_that_are_his(info: dict[str, Any], secret_values: dict[str, str]) -> None:
@@ -67,7 +57,7 @@ def test_environments_are_shut(host: Any) -> None:
 def test_the_search_finds_the_files_that_hold_secrets(vm: str, scan: Scan) -> None:
     holders = files_with(vm, scan.values())
     paths = {one["path"] for one in holders}
-    assert paths >= {f"{SECRETS_DIR}/{name}" for name in EXPECTED}
+    assert paths >= {f"{SECRETS_DIR}/{name}" for name in GENERATED_SECRETS}
     assert paths >= {"/etc/opengeoai/mlflow/pgpass", "/etc/opengeoai/mlflow/aws-key.json", "/etc/opengeoai/minio/root_password"}
     assert any(path.startswith("/etc/opengeoai/traefik/dynamic/") for path in paths)
 
