@@ -39,7 +39,7 @@ MUTATE := _catalogue _certificate_files _certificate_validation _database_url _d
           _secret_lists _service_files _settled _sizing _specification _throwaway_container _traefik _validation _values _variable_names \
           _written
 
-.PHONY: help venv demo demo-info demo-down lint format sanity unit mutate molecule test test-changes test-all chaos try release-artifact \
+.PHONY: help venv demo demo-info demo-down lint format sanity unit mutate images molecule test test-changes test-all chaos try release-artifact \
         bench docs links pictures clean
 
 help: ## list the targets
@@ -92,8 +92,11 @@ unit: $(VENV)/.dev ## run the unit tests
 mutate: $(VENV)/.dev ## change pure code in every way that its unit tests should notice: make mutate MUTATE="_traefik _host"
 	python tools/mutate.py $(MUTATE)
 
-molecule: $(VENV)/.dev ## run scenarios on throwaway machines: make molecule SCENARIOS="backup upgrade"
+# Not part of the recipe below: even with --dry-run, make runs each recipe that calls make.
+images: $(VENV)/.dev
 	python -m lab images
+
+molecule: images ## run scenarios on throwaway machines: make molecule SCENARIOS="backup upgrade"
 	$(MAKE) --no-print-directory --jobs=$(JOBS) --output-sync $(addprefix molecule-,$(SCENARIOS))
 
 molecule-%: $(VENV)/.dev
